@@ -1,0 +1,74 @@
+"""Thresholds and calendars: what the business calls a miss, a short hangup, a callback."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkingHours:
+    """When the site works, in its own time zone; no weekly spans at all means always open.
+
+    `week[0]` is Monday: spans of (from, to) within the day. `holidays` are closed whole.
+    """
+
+    zone: tzinfo = UTC
+    week: tuple[tuple[tuple[time, time], ...], ...] = ()
+    holidays: frozenset[date] = frozenset()
+
+    @property
+    def always(self) -> bool:
+        return not any(self.week) and not self.holidays
+
+    def spans(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
+        """The open spans of that day, in UTC."""
+        if day in self.holidays:
+            return ()
+        week = self.week or (((time.min, time.max),),) * 7
+        return tuple((self._utc(day, begin), self._utc(day, end)) for begin, end in week[day.weekday()])
+
+    def open_at(self, at: datetime) -> bool:
+        """Whether the site works at that moment."""
+        if self.always:
+            return True
+        return any(begin <= at < end for begin, end in self.spans(at.astimezone(self.zone).date()))
+
+    def after(self, at: datetime, working: timedelta) -> datetime:
+        """The moment by which that much working time has passed since `at` (a year ahead at most)."""
+        if self.always:
+            return at + working
+        day, left = at.astimezone(self.zone).date(), working
+        for ahead in range(366):
+            for begin, end in self.spans(day + timedelta(days=ahead)):
+                start = max(begin, at)
+                if start + left <= end:
+                    return start + left
+                left -= max(end - start, timedelta())
+        return at + timedelta(days=366)
+
+    def _utc(self, day: date, moment: time) -> datetime:
+        return datetime.combine(day, moment, self.zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Every threshold of the judging rules; `queues` holds what a queue has of its own."""
+
+    min_ring: timedelta = timedelta(seconds=3)
+    short_abandon: timedelta = timedelta(seconds=5)
+    short_hangup: timedelta = timedelta(seconds=6)
+    dropped_within: timedelta = timedelta(seconds=3)
+    callback_norm: timedelta = timedelta(minutes=10)
+    callback_keep: timedelta = timedelta(days=7)
+    min_attempt_ring: timedelta = timedelta(seconds=10)
+    min_reached_talk: timedelta = timedelta(seconds=5)
+    max_missed_share: float = 0.12
+    min_offered_for_rating: int = 20
+    hours: WorkingHours = field(default_factory=WorkingHours)
+    never_call_back: frozenset[str] = frozenset()
+    queues: Mapping[str, Mapping[str, timedelta]] = field(default_factory=dict)
+
+    def of_queue(self, queue: str | None) -> "Policy":
+        """The policy with what that queue has of its own."""
+        own = self.queues.get(queue) if queue else None
+        return replace(self, **own) if own else self
