@@ -1,0 +1,49 @@
+"""How one ringing ended, read from the phone's own Hangup and nothing that comes before it."""
+
+from datetime import timedelta
+from typing import Final
+
+from pbxmonitor.domain.call import Call, Leg, Offer, OfferResult
+
+# Q.850: user busy; call rejected. Asterisk gives 17 for 486 and 600, 21 for 403 and 603.
+REFUSALS: Final = frozenset({17, 21})
+ANSWERED_ELSEWHERE: Final = 26
+# No route, no user responding, absent, out of order, network trouble, not available, recovery on timer expiry.
+FAILURES: Final = frozenset({1, 2, 3, 18, 20, 22, 27, 28, 29, 34, 38, 41, 42, 44, 50, 58, 66, 88, 102, 111, 127})
+_BY_HAND: Final = timedelta(seconds=1)
+_AT_THAT_MOMENT: Final = timedelta(seconds=1)
+
+
+def outcome(call: Call, offer: Offer, phone: Leg) -> OfferResult:
+    """The offer's result; `phone` is its real phone's leg, ended (a Local channel's half when no phone was made)."""
+    if phone.cause is None or phone.ended_at is None:
+        return OfferResult.CANCELLED
+    if phone.cause == ANSWERED_ELSEWHERE or _colleague_answered(call, offer, phone):
+        return OfferResult.ANSWERED_ELSEWHERE
+    if phone.cause in REFUSALS and not _caller_left_before(call, phone):
+        return OfferResult.DECLINED if phone.ended_at - offer.began_at >= _BY_HAND else OfferResult.BUSY
+    if _caller_left_before(call, phone):
+        return OfferResult.CALLER_GAVE_UP
+    if phone.rang_at is None and phone.answered_at is None and phone.cause in FAILURES:
+        return OfferResult.UNREACHABLE
+    return OfferResult.CANCELLED if _taken_away(call, phone) else OfferResult.RNA
+
+
+def _caller_left_before(call: Call, phone: Leg) -> bool:
+    asked = call.first_leg.asked_at
+    return call.caller_left and asked is not None and phone.ended_at is not None and asked <= phone.ended_at
+
+
+def _colleague_answered(call: Call, offer: Offer, phone: Leg) -> bool:
+    """A colleague picked up at that moment: older Asterisks cancel the others with an ordinary cause."""
+    ended = phone.ended_at
+    if ended is None or phone.cause in REFUSALS:
+        return False
+    others = (o for o in call.offers if o is not offer and o.result is OfferResult.ANSWERED and o.queue == offer.queue)
+    return any(o.ended_at is not None and timedelta() <= ended - o.ended_at <= _AT_THAT_MOMENT for o in others)
+
+
+def _taken_away(call: Call, phone: Leg) -> bool:
+    first = call.first_leg
+    by_order = first.ordered_at is not None and not first.gave_up and phone.ended_at is not None
+    return phone.ordered_at is not None or (by_order and first.ordered_at <= phone.ended_at)  # type: ignore[operator]
