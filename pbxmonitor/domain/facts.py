@@ -297,9 +297,9 @@ class Snapshot(Fact):
     """All that the PBX says is open now; complete, or it is not a Snapshot. A part not asked for is None."""
 
     members: tuple[SeenMember, ...] | None = None
-    queues: frozenset[str] = frozenset()
     devices: tuple[DeviceSeen, ...] = ()
     flags: tuple[DndChanged, ...] | None = None
     presences: tuple[PresenceChanged, ...] = ()
     legs: tuple[LegStarted, ...] | None = None
     answered: frozenset[str] = frozenset()
+    bridges: tuple[tuple[str, str], ...] = ()

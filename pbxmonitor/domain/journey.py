@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from pbxmonitor.domain import facts as f
@@ -37,7 +37,6 @@ STEP_KINDS: Final = {
     f.Step.DIAL: StageKind.DIAL,
     f.Step.VOICEMAIL: StageKind.VOICEMAIL,
 }
-_AT_THAT_MOMENT: Final = timedelta(seconds=1)
 
 
 def advance(call: Call, fact: f.LegFact) -> Call:
@@ -51,10 +50,8 @@ def advance(call: Call, fact: f.LegFact) -> Call:
 
 def begin(fact: f.LegStarted) -> Call:
     """The call that its first leg opens."""
-    if fact.trunk:
-        direction = Direction.INBOUND if fact.incoming else Direction.OUTBOUND
-    else:
-        direction = Direction.INTERNAL
+    outside = Direction.INBOUND if fact.incoming else Direction.OUTBOUND
+    direction = outside if fact.trunk else Direction.INTERNAL
     return Call(
         node=fact.node,
         key=fact.leg,
@@ -66,6 +63,12 @@ def begin(fact: f.LegStarted) -> Call:
         anchor=None if direction is Direction.OUTBOUND and not fact.trunk else fact.leg,
         legs={fact.leg: _leg(fact)},
     )
+
+
+def merge(main: Call, guest: Call) -> Call:
+    """The call with the legs and rings of another that turned out to be part of it."""
+    rings = (replace(offer, consultation=True, completed=False) for offer in guest.offers)
+    return replace(main, legs={**main.legs, **guest.legs}, offers=(*main.offers, *rings))
 
 
 def _leg(fact: f.LegStarted) -> Leg:
@@ -130,7 +133,18 @@ def _dial_began(call: Call, fact: f.DialBegan) -> Call:
     if dest.agent is None or not fact.leg or any(o.leg == dest.id for o in call.offers):
         return call
     offer = _new_offer(dest.agent, None, dest, fact.at)
-    return replace(call, offers=(*call.offers, replace(offer, consultation=not _for_customer(call, fact.leg))))
+    if not _for_customer(call, fact.leg):
+        return replace(call, offers=(*call.offers, replace(offer, consultation=True)))
+    return replace(_implied_dial(call, dest.agent, StageKind.DIAL, fact.at), offers=(*call.offers, offer))
+
+
+def _implied_dial(call: Call, name: str, kind: StageKind, at: datetime) -> Call:
+    """The stage of a Dial that no Newexten told of: so it is after a blind transfer."""
+    stage = call.open_stage
+    if stage is not None and stage.left_at is None:
+        implied = stage.kind is kind and not stage.targets and name not in stage.name.split("&")
+        return call.with_stage(name=f"{stage.name}&{name}") if implied else call
+    return replace(call, stages=(*call.stages, Stage(kind=kind, name=name, entered_at=at)))
 
 
 def _offer_behind(call: Call, dialler: str) -> Offer | None:
@@ -157,8 +171,12 @@ def _for_customer(call: Call, dialler: str) -> bool:
 def _dials_out(call: Call, fact: f.DialBegan) -> Call:
     if call.direction is Direction.OUTBOUND and not call.called.lstrip("+").isdigit() and fact.number:
         call = replace(call, called=fact.number)
+    if not _for_customer(call, fact.leg):
+        return call
     stage = call.open_stage
-    if stage is None or not _for_customer(call, fact.leg) or stage.kind is not StageKind.DIAL:
+    if stage is None or stage.left_at is not None:
+        return _implied_dial(call, fact.number or "", StageKind.EXTERNAL, fact.at)
+    if stage.kind is not StageKind.DIAL or len(stage.targets) > 1:
         return call
     return call.with_stage(kind=StageKind.EXTERNAL, name=fact.number or stage.name)
 
@@ -216,6 +234,8 @@ def _step(call: Call, fact: f.StepReached) -> Call:
     if call.feature or fact.leg not in (call.first, call.anchor):
         return call
     kind, stage = STEP_KINDS[fact.step], call.open_stage
+    if _repeated_by_transfer(call, kind, fact.name):
+        return call
     if kind is StageKind.IVR and stage is not None and stage.kind is StageKind.IVR:
         return call
     if kind is StageKind.DIAL and fact.targets and all(t.number is not None for t in fact.targets):
@@ -223,6 +243,14 @@ def _step(call: Call, fact: f.StepReached) -> Call:
     call = close_stage(call, fact.at)
     stage = Stage(kind=kind, name=fact.name, entered_at=fact.at, targets=fact.targets)
     return replace(call, stages=(*call.stages, stage))
+
+
+def _repeated_by_transfer(call: Call, kind: StageKind, name: str) -> bool:
+    """A blind transfer moves the channel on and tells the application it was in once more (16 and 22)."""
+    if not call.transfers or not call.stages:
+        return False
+    last = call.stages[-1]
+    return (last.kind, last.name) == (kind, name) and last.entered_at <= call.transfers[-1].at
 
 
 def close_stage(call: Call, at: datetime) -> Call:
@@ -342,10 +370,17 @@ def _end_offers(call: Call, leg: Leg) -> Call:
         if not mine or leg.ended_at is None:
             continue
         if offer.result is None:
+            call = _end_transfer_stage(call, offer, leg.ended_at)
             call = call.with_offer(offer, result=outcome(call, offer, leg), ended_at=leg.ended_at)
         elif offer.result is OfferResult.ANSWERED and leg.cause == 26 and all(t.leg != leg.id for t in call.talks):
             call = call.with_offer(offer, result=OfferResult.ANSWERED_ELSEWHERE)
     return call
+
+
+def _end_transfer_stage(call: Call, offer: Offer, at: datetime) -> Call:
+    stage = call.open_stage
+    waits = stage is not None and stage.left_at is None and stage.name == offer.agent
+    return call.with_stage(left_at=at) if offer.completed and waits else call
 
 
 def _end_talk(call: Call, talk: Talk, at: datetime, by: EndedBy | None = None) -> Call:
@@ -410,7 +445,8 @@ def _consulted(call: Call, fact: f.TransferredAttended) -> Offer | None:
     half = call.legs.get(fact.target)
     near = {fact.target, half.partner if half is not None else None}
     named = [o for o in rings if o.leg in near or call.legs[o.leg].dialled_by in near]
-    return (named or rings or [None])[-1]
+    found = named or rings
+    return found[-1] if found else None
 
 
 def _parked(call: Call, fact: f.CallParked) -> Call:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,4 +72,5 @@ class Policy:
     def of_queue(self, queue: str | None) -> "Policy":
         """The policy with what that queue has of its own."""
         own = self.queues.get(queue) if queue else None
-        return replace(self, **own) if own else self
+        changes: dict[str, Any] = dict(own or {})
+        return replace(self, **changes) if changes else self

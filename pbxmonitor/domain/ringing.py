@@ -26,7 +26,7 @@ def outcome(call: Call, offer: Offer, phone: Leg) -> OfferResult:
         return OfferResult.CALLER_GAVE_UP
     if phone.rang_at is None and phone.answered_at is None and phone.cause in FAILURES:
         return OfferResult.UNREACHABLE
-    return OfferResult.CANCELLED if _taken_away(call, phone) else OfferResult.RNA
+    return OfferResult.CANCELLED if _taken_away(call, offer, phone) else OfferResult.RNA
 
 
 def _caller_left_before(call: Call, phone: Leg) -> bool:
@@ -43,7 +43,12 @@ def _colleague_answered(call: Call, offer: Offer, phone: Leg) -> bool:
     return any(o.ended_at is not None and timedelta() <= ended - o.ended_at <= _AT_THAT_MOMENT for o in others)
 
 
-def _taken_away(call: Call, phone: Leg) -> bool:
-    first = call.first_leg
-    by_order = first.ordered_at is not None and not first.gave_up and phone.ended_at is not None
-    return phone.ordered_at is not None or (by_order and first.ordered_at <= phone.ended_at)  # type: ignore[operator]
+def _taken_away(call: Call, offer: Offer, phone: Leg) -> bool:
+    """Somebody else ended the ring: the PBX hung up the phone, or the caller while his Dial or Queue still ran."""
+    if phone.ordered_at is not None:
+        return True
+    ordered = call.first_leg.ordered_at
+    if ordered is None or call.first_leg.gave_up or phone.ended_at is None or ordered > phone.ended_at:
+        return False
+    stage = next((each for each in reversed(call.stages) if each.entered_at <= offer.began_at), None)
+    return stage is None or stage.left_at is None or stage.left_at >= ordered

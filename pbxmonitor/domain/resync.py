@@ -1,0 +1,90 @@
+"""`reconcile(floor, snapshot) -> facts`: what must have happened while nobody listened, told as ordinary facts."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pbxmonitor.domain import facts as f
+from pbxmonitor.domain.agent import Agent
+from pbxmonitor.domain.floor import Floor
+
+
+def reconcile(floor: Floor, snapshot: f.Snapshot) -> tuple[f.Fact, ...]:
+    """The facts that lead from the floor to what the PBX says is so; none when they agree.
+
+    A part of the snapshot that was not asked for (None) changes nothing.
+    """
+    return (*_members(floor, snapshot), *_states(floor, snapshot), *_legs(floor, snapshot))
+
+
+def _members(floor: Floor, snapshot: f.Snapshot) -> Iterator[f.Fact]:
+    if snapshot.members is None:
+        return
+    seen = {(member.agent, member.queue) for member in snapshot.members}
+    for name in floor.agents:
+        for queue in floor.agents[name].memberships:
+            if (name, queue) not in seen:
+                yield f.MemberRemoved(**_dated(snapshot, "removed", name, queue), agent=name, queue=queue)
+    for member in snapshot.members:
+        if _differs(floor.agents.get(member.agent), member):
+            yield f.MemberAdded(
+                **_dated(snapshot, "member", member.agent, member.queue),
+                agent=member.agent,
+                queue=member.queue,
+                paused=member.paused,
+                reason=member.reason,
+                wrapup=member.wrapup,
+            )
+
+
+def _differs(agent: Agent | None, member: f.SeenMember) -> bool:
+    known = agent.memberships.get(member.queue) if agent is not None else None
+    return known is None or known.paused != member.paused or known.wrapup != member.wrapup
+
+
+def _states(floor: Floor, snapshot: f.Snapshot) -> Iterator[f.Fact]:
+    yield from (fact for fact in snapshot.devices if _device_differs(floor, fact))
+    yield from (fact for fact in snapshot.presences if _presence_differs(floor, fact))
+    if snapshot.flags is None:
+        return
+    on = {(flag.agent, flag.flag) for flag in snapshot.flags if flag.on}
+    for flag in snapshot.flags:
+        agent = floor.agents.get(flag.agent)
+        if flag.on and (agent is None or flag.flag not in agent.flags):
+            yield flag
+    for name in floor.agents:
+        for gone in sorted(each for each in floor.agents[name].flags if (name, each) not in on):
+            yield f.DndChanged(**_dated(snapshot, "flag", name, gone), agent=name, flag=gone, on=False)
+
+
+def _device_differs(floor: Floor, fact: f.DeviceSeen) -> bool:
+    agent = floor.agents.get(fact.agent)
+    return agent is None or agent.devices.get(fact.endpoint) != fact.online
+
+
+def _presence_differs(floor: Floor, fact: f.PresenceChanged) -> bool:
+    agent = floor.agents.get(fact.agent)
+    known = (agent.presence, agent.subtype, agent.message) if agent is not None else (None, None, None)
+    return known != (fact.status, fact.subtype, fact.message)
+
+
+def _legs(floor: Floor, snapshot: f.Snapshot) -> Iterator[f.Fact]:
+    if snapshot.legs is None:
+        return
+    there = {leg.leg for leg in snapshot.legs}
+    for call in floor.open_calls():
+        for leg in call.live():
+            if leg.id not in there:
+                yield f.LegVanished(**_dated(snapshot, "vanished", leg.id), leg=leg.id)
+    for seen in sorted(snapshot.legs, key=lambda leg: leg.leg != leg.linked):
+        if seen.leg not in floor.legs:
+            yield replace(seen, linked=seen.linked if seen.linked in there | set(floor.legs) else seen.leg)
+            if seen.leg in snapshot.answered:
+                yield f.LegAnswered(**_dated(snapshot, "answered", seen.leg), leg=seen.leg)
+    for found, bridge in snapshot.bridges:
+        if found not in floor.legs:
+            yield f.BridgeEntered(**_dated(snapshot, "bridged", found), leg=found, bridge=bridge)
+
+
+def _dated(snapshot: f.Snapshot, *what: str) -> dict[str, Any]:
+    return {"node": snapshot.node, "at": snapshot.at, "key": "/".join((snapshot.key, *what))}

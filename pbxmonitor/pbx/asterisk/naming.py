@@ -1,0 +1,104 @@
+"""Names at the edge: whose device that is, which number, which line. Everything inside compares canonical strings."""
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+import phonenumbers
+
+from pbxmonitor.domain.facts import Target
+
+WITHHELD: Final = frozenset(
+    {"", "anonymous", "unknown", "<unknown>", "restricted", "private", "unavailable", "withheld", "asterisk"}
+)
+_CHANNEL_END: Final = re.compile(r"-[0-9a-f]{8}(;[12])?$")
+_LONGEST_EXTENSION: Final = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What the settings say of one PBX's names: `people` maps a device or an extension to a person."""
+
+    node: str
+    region: str = "RU"
+    trunks: frozenset[str] = frozenset()
+    trunk_contexts: tuple[str, ...] = ("from-trunk", "from-pstn", "from-did")
+    people: dict[str, str] = field(default_factory=dict)
+
+    def is_trunk(self, endpoint: str, context: str) -> bool:
+        """Whether channels of that endpoint lead outside."""
+        return not endpoint.startswith("Local/") and (
+            endpoint in self.trunks or context.startswith(self.trunk_contexts)
+        )
+
+    def agent(self, interface: str) -> str | None:
+        """Who answers at `PJSIP/101`, `Local/101@from-queue/n` or `hint:101@ext-local`; None if nobody we know."""
+        name = device_name(interface)
+        for known in (interface, endpoint_of(interface), name):
+            if known in self.people:
+                return self.people[known]
+        return name if name.isdigit() and len(name) <= _LONGEST_EXTENSION else None
+
+    def member(self, interface: str) -> str:
+        """Who that queue member is: always somebody, if only by the device's own name."""
+        return self.agent(interface) or device_name(interface)
+
+    def number(self, raw: str) -> str | None:
+        """A caller's number: E.164 where it is one, else as it is; None when withheld."""
+        return None if raw.strip().lower() in WITHHELD else canonical(raw, self.region)
+
+    def outside(self, raw: str) -> str | None:
+        """Who an outside party is: the person whose mobile it is, or the number."""
+        number = self.number(raw)
+        return self.people.get(number, number) if number else None
+
+    def targets(self, dialled: str) -> tuple[Target, ...]:
+        """Whom the first argument of Dial names, in order."""
+        return tuple(self._target(each) for each in dialled.split("&") if each)
+
+    def _target(self, dialled: str) -> Target:
+        number = number_in(dialled)
+        if number is not None and not dialled.startswith("Local/"):
+            return Target(number=self.outside(number))
+        return Target(agent=self.agent(dialled) or device_name(dialled))
+
+
+def endpoint_of(channel: str) -> str:
+    """`PJSIP/101-0000002a` → `PJSIP/101`."""
+    return _CHANNEL_END.sub("", channel)
+
+
+@lru_cache(maxsize=4096)
+def device_name(interface: str) -> str:
+    """`PJSIP/101` → `101`, `Local/101@from-queue/n` → `101`, `hint:101@ext-local` → `101`."""
+    _, _, rest = endpoint_of(interface).replace("hint:", "hint/").partition("/")
+    return rest.split("@")[0].split("/")[0]
+
+
+@lru_cache(maxsize=4096)
+def number_in(dialled: str) -> str | None:
+    """The number outside that a dial string names: `PJSIP/+7…@trunk`, `SIP/trunk/8…`, `PJSIP/trunk/sip:+7…@host`."""
+    _, _, rest = dialled.partition("/") if dialled[:1].isalpha() and "/" in dialled else ("", "", dialled)
+    user, at, _ = rest.removeprefix("sip:").partition("@")
+    parts = user.split("/")
+    if not at and len(parts) == 1:
+        return None
+    found = (part.removeprefix("sip:") for part in reversed(parts))
+    return next((part for part in found if sum(c.isdigit() for c in part) >= 3 and part.strip("+*#").isdigit()), None)
+
+
+@lru_cache(maxsize=16384)
+def canonical(raw: str, region: str) -> str:
+    """E.164 of a number that is valid in that region, whatever its format; anything else as it came."""
+    text = raw.strip().removeprefix("sip:").partition("@")[0]
+    digits = re.sub(r"[\s()\-.]", "", text)
+    if not digits.lstrip("+").isdigit() or len(digits) < 7:
+        return text
+    try:
+        parsed = phonenumbers.parse(digits, region)
+    except phonenumbers.NumberParseException:
+        return digits
+    if not phonenumbers.is_possible_number(parsed) or (digits[0] != "+" and not phonenumbers.is_valid_number(parsed)):
+        return digits
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
