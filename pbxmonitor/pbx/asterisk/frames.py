@@ -1,158 +1,188 @@
-"""AMI as bytes: where a message ends, whether we follow it, and only then its text. No sockets here."""
+"""AMI bytes to frames: cut whatever the chunking, look at the event's name, decode only what is followed."""
 
-from collections.abc import Callable, Mapping
-from typing import Final
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-MAX_MESSAGE: Final = 512 * 1024
-_GREETING: Final = b"Asterisk Call Manager/"
+LINE_LIMIT = 256 * 1024
+MESSAGE_LIMIT = 1024 * 1024
+
+GREETING = b"Asterisk Call Manager/"
+# a greeting inside a message: the connection before it was torn; no header value can hold the CR LF that follows
+NEW_CONNECTION = re.compile(rb"Asterisk Call Manager/[^\r\n]*(?=\r?\n(?:Response: |Asterisk Call Manager/))")
+MESSAGE_END = re.compile(rb"\n\r?\n")
+COMMAND_END = b"--END COMMAND--"
+HEADER = re.compile(r"([^:\n]+): ?([^\n]*)")
 
 
-class FrameTooLongError(ValueError):
-    """The other side sent a message beyond all measure: it is no Asterisk, or it is broken."""
+class FrameTooLong(Exception):
+    """A line or a message over the limit; `messages` are the complete ones that came before it."""
+
+    def __init__(self, reason: str, messages: list[bytes]) -> None:
+        super().__init__(reason)
+        self.messages = messages
 
 
+@dataclass(slots=True)
 class Frame:
-    """One message: `event` ("" of a response), its headers, and all values of those that occur more than once."""
+    """One AMI message: an event, or a response (then `event` is empty).
 
-    __slots__ = ("event", "headers", "received_at", "repeated")
+    `headers` holds the first value of each header, `repeated` all values, in order, of those that came more than once
+    (`ChanVariable`) and of `Output` always; `received_at` is the moment of receipt in epoch seconds.
+    """
 
-    def __init__(
-        self, event: str, headers: dict[str, str], repeated: Mapping[str, tuple[str, ...]], received_at: float | None
-    ) -> None:
-        self.event = event
-        self.headers = headers
-        self.repeated = repeated
-        self.received_at = received_at
+    event: str
+    headers: dict[str, str]
+    repeated: dict[str, tuple[str, ...]] | None
+    received_at: float
 
     def __getitem__(self, header: str) -> str:
-        """The header's (first) value, "" where it is absent."""
+        """The header's first value; empty when the header is absent."""
         return self.headers.get(header, "")
 
-    def __repr__(self) -> str:
-        return f"Frame({self.event or self['Response']!r}, {self['Timestamp'] or self.received_at})"
+    def values(self, header: str) -> tuple[str, ...]:
+        """All values of the header, in order; none when it is absent."""
+        if self.repeated is not None and header in self.repeated:
+            return self.repeated[header]
+        return (self.headers[header],) if header in self.headers else ()
 
     @property
     def timestamp(self) -> float | None:
-        """The PBX's own time of the event, epoch seconds with microseconds (`timestampevents = yes`)."""
-        value = self.headers.get("Timestamp")
+        """Epoch seconds, microseconds kept, of the PBX clock (`timestampevents = yes`); None without it."""
         try:
-            return float(value) if value else None
-        except ValueError:
+            return float(self.headers["Timestamp"])
+        except (KeyError, ValueError):
             return None
 
 
-class Cutter:
-    """Cuts a stream into messages, however it arrives in pieces."""
-
-    def __init__(self, limit: int = MAX_MESSAGE) -> None:
-        self._limit = limit
-        self._rest = b""
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The messages completed by this piece, without their blank line; raises FrameTooLongError."""
-        data = self._rest + data if self._rest else data
-        if b"\r\n\n" in data:
-            data = data.replace(b"\r\n\n", b"\r\n\r\n")
-        *whole, rest = data.split(b"\r\n\r\n")
-        if len(rest) > self._limit or any(len(each) > self._limit for each in whole):
-            self._rest = b""
-            raise FrameTooLongError(f"AMI message longer than {self._limit} bytes: is this port an Asterisk manager?")
-        self._rest = rest
-        return [each for each in map(_trimmed, whole) if each]
+def _lowered(words: Iterable[str]) -> frozenset[bytes]:
+    return frozenset(word.lower().encode() for word in words)
 
 
-def _trimmed(raw: bytes) -> bytes:
-    """Without blank lines and the greeting line that stands glued before the first message of a connection."""
-    raw = raw.strip(b"\r\n")
-    if raw.startswith(_GREETING):
-        _, _, raw = raw.partition(b"\r\n")
-        raw = raw.strip(b"\r\n")
-    return raw
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """What is worth decoding: event names, and of Newexten and VarSet only these applications and variables.
+
+    Responses are always followed. Applications are compared without regard to case (Background, BackGround).
+    """
+
+    events: frozenset[str]
+    applications: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
+    variable_prefixes: tuple[str, ...] = ()
+    everything: bool = False
+    _events: frozenset[bytes] = field(init=False, repr=False)
+    _applications: frozenset[bytes] = field(init=False, repr=False)
+    _variables: frozenset[bytes] = field(init=False, repr=False)
+    _prefixes: tuple[bytes, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_events", frozenset(name.encode() for name in self.events))
+        object.__setattr__(self, "_applications", _lowered(self.applications))
+        object.__setattr__(self, "_variables", frozenset(name.encode() for name in self.variables))
+        object.__setattr__(self, "_prefixes", tuple(name.encode() for name in self.variable_prefixes))
+
+    def wants(self, name: bytes, raw: bytes) -> bool:
+        """Whether the event of that name is followed, looking no further into the message than it must."""
+        if self.everything:
+            return True
+        if name == b"Newexten":
+            return _value(raw, b"\nApplication: ").lower() in self._applications
+        if name == b"VarSet":
+            variable = _value(raw, b"\nVariable: ")
+            return variable in self._variables or variable.startswith(self._prefixes)
+        return name in self._events
 
 
-def event_of(raw: bytes) -> bytes | None:
-    """The event's name as bytes; None of a response."""
-    if raw.startswith(b"Event: "):
-        end = raw.find(b"\r\n")
-        return raw[7:] if end < 0 else raw[7:end]
-    at = raw.find(b"\r\nEvent: ")
-    if at < 0 or raw.startswith(b"Response: "):
+EVERYTHING = Follows(frozenset(), everything=True)
+
+FOLLOWED = Follows(
+    events=frozenset(
+        """
+        Newchannel Newstate NewCallerid Rename Hangup HangupRequest SoftHangupRequest DialBegin DialEnd
+        BridgeEnter BridgeLeave LocalBridge LocalOptimizationBegin LocalOptimizationEnd
+        BlindTransfer AttendedTransfer Pickup Hold Unhold
+        QueueCallerJoin QueueCallerLeave QueueCallerAbandon
+        AgentCalled AgentConnect AgentComplete AgentDump AgentRingNoAnswer
+        QueueMemberAdded QueueMemberRemoved QueueMemberPause QueueMemberStatus QueueMemberPenalty QueueMemberRinginuse
+        DeviceStateChange PresenceStateChange ContactStatus PeerStatus
+        ParkedCall UnParkedCall ParkedCallGiveUp ParkedCallTimeOut ParkedCallSwap
+        ChanSpyStart ChanSpyStop OriginateResponse FullyBooted Shutdown Reload
+        QueueParams QueueMember QueueEntry QueueStatusComplete
+        DeviceStateListComplete PresenceStateListComplete
+        CoreShowChannel CoreShowChannelsComplete
+        ContactList ContactListComplete EndpointList EndpointListComplete PeerEntry PeerlistComplete
+        BridgeListItem BridgeListComplete BridgeInfoChannel BridgeInfoComplete
+        """.split()
+    ),
+    applications=frozenset({"Dial", "Queue", "Background", "Read", "WaitExten", "VoiceMail"}),
+    variables=frozenset({"DIALSTATUS", "QUEUESTATUS"}),
+    variable_prefixes=("PBXMONITOR_",),
+)
+
+
+def parse(raw: bytes, received_at: float, follows: Follows = FOLLOWED) -> Frame | None:
+    """The frame in one complete message, or None for an event that is not followed (and is then not decoded)."""
+    name = _event_name(raw)
+    if name:
+        if not follows.wants(name, raw):
+            return None
+    elif not raw.startswith(b"Response: ") and b"\nResponse: " not in raw:
         return None
-    return raw[at + 9 :].split(b"\r\n", 1)[0]
+    text = _text(raw)
+    if not name and text.startswith("Response: Follows"):
+        return _old_command(text, received_at)
+    return _frame(name.decode("ascii", "replace"), text, received_at)
 
 
-def _value_in(header: bytes, values: frozenset[bytes]) -> Callable[[bytes], bool]:
-    mark = b"\r\n" + header + b": "
-
-    def wanted(raw: bytes) -> bool:
-        at = raw.find(mark)
-        return at >= 0 and raw[at + len(mark) :].split(b"\r\n", 1)[0] in values
-
-    return wanted
+def _event_name(raw: bytes) -> bytes:
+    if raw.startswith(b"Event: "):
+        return raw[7 : raw.find(b"\n", 7)].rstrip() if b"\n" in raw else raw[7:].rstrip()
+    return b"" if raw.startswith(b"Response: ") else _value(raw, b"\nEvent: ")
 
 
-_CALL_EVENTS: Final = (
-    "Newchannel Newstate Hangup HangupRequest SoftHangupRequest DialBegin BridgeEnter BridgeLeave LocalBridge"
-    " BlindTransfer AttendedTransfer Pickup Hold Unhold QueueCallerJoin QueueCallerLeave AgentCalled AgentConnect"
-    " AgentComplete AgentDump ParkedCall"
-)
-_AGENT_EVENTS: Final = (
-    "QueueMemberAdded QueueMemberRemoved QueueMemberPause DeviceStateChange PresenceStateChange PeerStatus"
-)
-_LIST_EVENTS: Final = (
-    "QueueMember QueueStatusComplete DeviceStateListComplete PresenceStateListComplete CoreShowChannel"
-    " CoreShowChannelsComplete"
-)
-_LINK_EVENTS: Final = "FullyBooted Shutdown OriginateResponse"
-STEPS: Final = frozenset(
-    {b"Dial", b"Queue", b"Background", b"BackGround", b"Read", b"WaitExten", b"VoiceMail", b"Voicemail"}
-)
-VARIABLES: Final = frozenset({b"DIALSTATUS", b"QUEUESTATUS"})
-
-# What we follow, by name; of some events only those that pass a look at their bytes.
-FOLLOWED: Final[dict[bytes, Callable[[bytes], bool] | None]] = {
-    **{name.encode(): None for name in f"{_CALL_EVENTS} {_AGENT_EVENTS} {_LIST_EVENTS} {_LINK_EVENTS}".split()},
-    b"Newexten": _value_in(b"Application", STEPS),
-    b"VarSet": _value_in(b"Variable", VARIABLES),
-    b"Newstate": _value_in(b"ChannelState", frozenset({b"5", b"6"})),
-}
+def _value(raw: bytes, start: bytes) -> bytes:
+    at = raw.find(start)
+    if at < 0:
+        return b""
+    at += len(start)
+    end = raw.find(b"\n", at)
+    return raw[at : None if end < 0 else end].rstrip(b"\r")
 
 
-def followed(raw: bytes) -> bool:
-    """Whether anybody here reads that message; every response is read."""
-    name = event_of(raw)
-    if name is None:
-        return True
-    if name not in FOLLOWED:
-        return False
-    test = FOLLOWED[name]
-    return test is None or test(raw)
-
-
-def decoded(raw: bytes) -> str:
-    """The message as text: UTF-8, or Windows-1251 where a PBX was set up with that."""
+def _text(raw: bytes) -> str:
+    """UTF-8, else Windows-1251 (its one unassigned byte replaced); whole messages only, so no character is ever cut."""
     try:
-        return raw.decode()
+        text = raw.decode()
     except UnicodeDecodeError:
-        return raw.decode("cp1251", "replace")
+        text = raw.decode("cp1251", "replace")
+    return text.replace("\r\n", "\n")
 
 
-def parse(raw: bytes, received_at: float | None = None) -> Frame | None:
-    """The frame of a message that we follow, else None: of the others nothing is decoded."""
-    return frame(raw, received_at) if followed(raw) else None
+def _frame(event: str, text: str, received_at: float) -> Frame:
+    pairs: list[tuple[str, str]] = HEADER.findall(text)
+    headers = dict(pairs)
+    if len(headers) == len(pairs) and "Output" not in headers:
+        return Frame(event, headers, None, received_at)
+    return _repeating(event, pairs, received_at)
 
 
-def frame(raw: bytes, received_at: float | None = None) -> Frame:
-    """The frame of any message."""
-    headers: dict[str, str] = {}
-    repeated: dict[str, tuple[str, ...]] = {}
-    for line in decoded(raw).split("\r\n"):
-        name, colon, value = line.partition(":")
-        if not colon:
-            name, value = "Output", line
-        value = value.strip()
-        if name in headers:
-            repeated[name] = (*repeated.get(name, (headers[name],)), value)
-        else:
-            headers[name] = value
-    return Frame(headers.get("Event", ""), headers, repeated, received_at)
+def _repeating(event: str, pairs: list[tuple[str, str]], received_at: float) -> Frame:
+    values: dict[str, list[str]] = {}
+    for key, value in pairs:
+        values.setdefault(key, []).append(value)
+    repeated = {key: tuple(all_) for key, all_ in values.items() if len(all_) > 1 or key == "Output"}
+    return Frame(event, {key: all_[0] for key, all_ in values.items()}, repeated, received_at)
+
+
+def _old_command(text: str, received_at: float) -> Frame:
+    """`Response: Follows` (before Asterisk 14): headers, then bare output lines up to `--END COMMAND--`."""
+    lines = text.split("\n")
+    body = next((n for n, line in enumerate(lines) if not re.match(r"(Response|Privilege|ActionID): ", line)), len(lines))
+    output = [line for line in lines[body:] if line.rstrip("\r") != "--END COMMAND--"]
+    if output and output[-1].endswith("--END COMMAND--"):
+        output[-1] = output[-1].removesuffix("--END COMMAND--")
+    headers = dict(HEADER.findall("\n".join(lines[:body])))
+    if output:
+        headers["Output"] = output[0]
+    return Frame("", headers, {"Output": tuple(output)}, received_at)

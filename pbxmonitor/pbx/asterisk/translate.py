@@ -21,6 +21,7 @@ class Translator:
     def __init__(self, site: Site, began_at: float = 0.0) -> None:
         self.site = site
         self._last = began_at
+        self._skew = 0.0
 
     def __call__(self, frame: Frame) -> f.Fact | None:
         """The fact that an event tells, None if it tells nothing new; list answers are the snapshot's."""
@@ -39,7 +40,13 @@ class Translator:
         return self._last
 
     def _moment(self, frame: Frame) -> float:
-        self._last = frame.timestamp or frame.received_at or self._last
+        """The PBX's clock; where it does not say, ours, corrected by how far the two were last apart."""
+        told, received = frame.timestamp, frame.received_at
+        if told is not None and received is not None:
+            self._skew = told - received
+        if told is None and received is not None:
+            told = received + self._skew
+        self._last = told or self._last
         return self._last
 
 

@@ -1,0 +1,108 @@
+"""One Asterisk followed: its AMI stream as facts, a snapshot after every connection, ARI's presence as second opinion."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from pbxmonitor.clock import Clock
+from pbxmonitor.domain.facts import DeviceSeen, Fact
+from pbxmonitor.pbx import Silence, Sink
+from pbxmonitor.pbx.asterisk.ami import Ami, LinkLost, LinkUp
+from pbxmonitor.pbx.asterisk.ari import AriEvent, AriUp, endpoint_seen
+from pbxmonitor.pbx.asterisk.ari_events import AriEvents
+from pbxmonitor.pbx.asterisk.frames import Frame
+from pbxmonitor.pbx.asterisk.naming import Site
+from pbxmonitor.pbx.asterisk.snapshot import QUESTIONS, SnapshotReader
+from pbxmonitor.pbx.asterisk.translate import Translator, moment
+
+log = structlog.get_logger()
+# Asked again in mid-connection, because a `queue reload` sends no event for what vanished. Channels are not:
+# their events are sent in full, and a list can overtake a Hangup.
+REPEATED = ("QueueStatus", "DeviceStateList", "PresenceStateList")
+
+
+@dataclass(kw_only=True)
+class AsteriskNode:
+    """The Pbx that an Asterisk is; `resync_every` in seconds."""
+
+    site: Site
+    ami: Ami
+    clock: Clock
+    ari: AriEvents | None = None
+    resync_every: float = 60.0
+    _asked: int = field(default=0, init=False)
+    _next_resync: float = field(default=0.0, init=False)
+    _lost_at: datetime | None = field(default=None, init=False)
+    _lost_why: str = field(default="", init=False)
+
+    @property
+    def node(self) -> str:
+        return self.site.node
+
+    async def follow(self, sink: Sink) -> None:
+        """Hand over facts until cancelled; AMI is the source, ARI adds endpoints that AMI does not report."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_ami(sink))
+            if self.ari is not None:
+                tasks.create_task(self._follow_presence(self.ari, sink))
+            else:
+                log.info("ari_absent", node=self.node, lacking="endpoint presence, click to call, recordings")
+
+    async def _follow_ami(self, sink: Sink) -> None:
+        translate, lists = Translator(self.site), SnapshotReader(self.site)
+        async for heard in self.ami.listen():
+            if isinstance(heard, LinkLost):
+                self._lost_at, self._lost_why = self._lost_at or heard.at, heard.reason
+            elif isinstance(heard, LinkUp):
+                translate, lists = Translator(self.site), SnapshotReader(self.site)
+                await self._begin(heard.at, sink)
+            else:
+                facts = _facts(heard, translate, lists)
+                if facts:
+                    await sink(facts)
+                self._resync()
+
+    async def _begin(self, at: datetime, sink: Sink) -> None:
+        if self._lost_at is not None:
+            await sink(Silence(lost_at=self._lost_at, restored_at=at, reason=self._lost_why))
+            self._lost_at = None
+        self._ask(QUESTIONS)
+
+    def _resync(self) -> None:
+        if self.clock.monotonic() >= self._next_resync:
+            self._ask(REPEATED)
+
+    def _ask(self, questions: Sequence[str]) -> None:
+        self._asked += 1
+        self._next_resync = self.clock.monotonic() + self.resync_every
+        for question in questions:
+            self.ami.send(question, f"snapshot-{self._asked}-{question}")
+
+    async def _follow_presence(self, ari: AriEvents, sink: Sink) -> None:
+        async for heard in ari.events():
+            if isinstance(heard, AriUp):
+                log.info("ari_up", node=self.node)
+            if not isinstance(heard, AriEvent):
+                continue
+            seen = endpoint_seen(heard)
+            agent = self.site.agent(seen.endpoint) if seen is not None else None
+            if seen is None or agent is None or seen.endpoint in self.site.trunks:
+                continue
+            at = seen.at or self.clock.now()
+            key = f"{at.timestamp()!r}/ari/{seen.endpoint}/{seen.online}"
+            fact = DeviceSeen(
+                node=self.node, at=at, key=key, agent=agent, endpoint=seen.endpoint, online=seen.online
+            )
+            await sink((fact,))
+
+
+def _facts(frames: Sequence[Frame], translate: Translator, lists: SnapshotReader) -> tuple[Fact, ...]:
+    found: list[Fact] = []
+    for frame in frames:
+        fact = translate(frame) or lists.take(frame, moment(translate.now))
+        if fact is not None:
+            found.append(fact)
+    return tuple(found)
