@@ -39,7 +39,7 @@ def frames_of(path: Path) -> Iterator[Frame]:
     cutter = Cutter()
     for data, received_at in read_tape(path):
         for raw in cutter.feed(data):
-            frame = parse(raw, received_at)
+            frame = parse(raw, received_at or 0.0)
             if frame is not None:
                 yield frame
 

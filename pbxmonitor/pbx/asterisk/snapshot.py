@@ -8,7 +8,7 @@ from typing import Final
 from pbxmonitor.domain import facts as f
 from pbxmonitor.pbx.asterisk.frames import Frame
 from pbxmonitor.pbx.asterisk.naming import Site
-from pbxmonitor.pbx.asterisk.translate import Base, device_fact, leg_started, moment, presence_fact, seen_member
+from pbxmonitor.pbx.asterisk.translate import INNER, Base, device_fact, leg_started, moment, presence_fact, seen_member
 
 # What to ask after every connection; each answer's end is named after it.
 QUESTIONS: Final = ("QueueStatus", "DeviceStateList", "PresenceStateList", "CoreShowChannels")
@@ -65,6 +65,7 @@ def _presences(site: Site, items: list[Frame], base: Base) -> f.Snapshot:
 
 
 def _channels(site: Site, items: list[Frame], base: Base) -> f.Snapshot:
+    items = [item for item in items if not item["Channel"].startswith(INNER)]
     legs = tuple(leg_started(site, item, {**_item(base, item["Uniqueid"]), "at": _born(item, base)}) for item in items)
     return f.Snapshot(
         **base,

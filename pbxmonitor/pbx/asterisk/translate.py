@@ -41,7 +41,7 @@ class Translator:
 
     def _moment(self, frame: Frame) -> float:
         """The PBX's clock; where it does not say, ours, corrected by how far the two were last apart."""
-        told, received = frame.timestamp, frame.received_at
+        told, received = frame.timestamp, frame.received_at or None
         if told is not None and received is not None:
             self._skew = told - received
         if told is None and received is not None:
@@ -55,6 +55,8 @@ def moment(stamp: float) -> datetime:
     return datetime.fromtimestamp(stamp, UTC)
 
 
+# Channels that Asterisk makes for its own ends: listening in, announcing to a bridge, recording one.
+INNER: Final = ("Snoop/", "Announcer/", "CBAnn/", "CBRec/", "Recorder/", "Message/")
 Base = dict[str, Any]
 Rule = Callable[[Site, Frame, Base], f.Fact | None]
 
@@ -75,6 +77,10 @@ def leg_started(site: Site, frame: Frame, base: Base) -> f.LegStarted:
         local=endpoint.startswith("Local/"),
         incoming=frame["ChannelState"] != "0",
     )
+
+
+def _new_leg(site: Site, frame: Frame, base: Base) -> f.Fact | None:
+    return None if frame["Channel"].startswith(INNER) else leg_started(site, frame, base)
 
 
 def _state(_: Site, frame: Frame, base: Base) -> f.Fact | None:
@@ -252,7 +258,7 @@ def _peer(site: Site, frame: Frame, base: Base) -> f.Fact | None:
 
 
 _RULES: Final[dict[str, Rule]] = {
-    "Newchannel": leg_started,
+    "Newchannel": _new_leg,
     "Newstate": _state,
     "Hangup": _hangup,
     "HangupRequest": _of_leg(f.HangupAsked),
