@@ -22,7 +22,7 @@ class Ledger(Protocol):
 
     async def unseen(self, facts: Sequence[Fact]) -> list[Fact]: ...
 
-    async def record(self, changes: Sequence[Change], floor: Floor) -> None: ...
+    async def record(self, changes: Sequence[Change], floor: Floor, told: Sequence[Fact] = ()) -> None: ...
 
     async def gap(self, lost_at: datetime, restored_at: datetime, reason: str) -> None: ...
 
@@ -40,14 +40,19 @@ class Engine:
         """Follow the stream until it ends; a failed transaction raises and leaves no trace."""
         async for batch in batches:
             if isinstance(batch, Silence):
-                await self._ledger.gap(batch.lost_at, batch.restored_at, batch.reason)
-                continue
-            await self.take(batch)
+                await self.note_gap(batch)
+            else:
+                await self.take(batch)
+
+    async def note_gap(self, silence: Silence) -> None:
+        """A stretch when nobody listened becomes a row, seen next to the numbers it affects."""
+        await self._ledger.gap(silence.lost_at, silence.restored_at, silence.reason)
 
     async def take(self, batch: Sequence[Fact]) -> tuple[Change, ...]:
         """One batch, whole: play, record, and only after the commit become current."""
-        floor, changes = self._play(await self._ledger.unseen(batch))
-        await self._ledger.record(changes, floor)
+        told = await self._ledger.unseen(batch)
+        floor, changes = self._play(told)
+        await self._ledger.record(changes, floor, told)
         self.floor = floor
         await self.feed.publish(floor, changes)
         return changes
@@ -55,7 +60,7 @@ class Engine:
     def _play(self, facts: Sequence[Fact]) -> tuple[Floor, tuple[Change, ...]]:
         try:
             return play(self.floor, facts)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the poison-fact guard
             log.warning("batch_poisoned", node=self.floor.node, facts=len(facts))
             return self._play_guarded(facts)
 

@@ -26,6 +26,7 @@ class Feed:
         seen = -1
         while True:
             async with self._moved:
-                await self._moved.wait_for(lambda: self._version != seen)
+                while self._version == seen:
+                    await self._moved.wait()
                 seen, floor = self._version, self.floor
             yield floor

@@ -93,9 +93,7 @@ class AsteriskNode:
                 continue
             at = seen.at or self.clock.now()
             key = f"{at.timestamp()!r}/ari/{seen.endpoint}/{seen.online}"
-            fact = DeviceSeen(
-                node=self.node, at=at, key=key, agent=agent, endpoint=seen.endpoint, online=seen.online
-            )
+            fact = DeviceSeen(node=self.node, at=at, key=key, agent=agent, endpoint=seen.endpoint, online=seen.online)
             await sink((fact,))
 
 

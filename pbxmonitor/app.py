@@ -1,0 +1,144 @@
+"""The composition root: which parts there are, which task runs them, and how they stop."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pbxmonitor.clock import Clock, SystemClock
+from pbxmonitor.engine import Engine
+from pbxmonitor.feed import Feed
+from pbxmonitor.pbx import Batch, Pbx
+from pbxmonitor.pbx.asterisk.connect import asterisk_node, policy_of
+from pbxmonitor.recording import Recorder
+from pbxmonitor.settings import PbxSettings, Settings
+from pbxmonitor.spool import Spool
+from pbxmonitor.store.leases import LeaseLost, acquire, release, renew
+from pbxmonitor.store.ledger import Ledger
+from pbxmonitor.store.migrate import upgrade
+from pbxmonitor.store.types import connect
+
+log = structlog.get_logger()
+# Batches between the link and the engine: a full queue slows the link's reader, whose own bound then counts.
+QUEUED = 8
+LEASE = timedelta(seconds=30)
+RESTART_S = 5.0
+
+
+async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
+    """The daemon: follow every PBX of the settings until `stop` is set or a signal comes, then end in order."""
+    stop = stop or asyncio.Event()
+    _obey_signals(stop)
+    await upgrade(settings.database.full_url)
+    database = connect(settings.database.full_url)
+    log.info("started", nodes=sorted(settings.pbx), database=settings.database.safe_url)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for pbx in settings.pbx.values():
+                node = NodeRun(settings, pbx, database, SystemClock(), stop)
+                tasks.create_task(node.supervise(), name=pbx.node)
+    finally:
+        await database.dispose()
+        log.info("stopped")
+
+
+def _obey_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(each, stop.set)
+        except (NotImplementedError, RuntimeError, ValueError):
+            return  # not the main thread: whoever started us stops us
+
+
+class NodeRun:
+    """One PBX followed by this daemon, as long as it holds the node's lease."""
+
+    def __init__(
+        self, settings: Settings, pbx: PbxSettings, database: AsyncEngine, clock: Clock, stop: asyncio.Event
+    ) -> None:
+        self._settings = settings
+        self._pbx = pbx
+        self._database = database
+        self._clock = clock
+        self._stop = stop
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._ledger = Ledger(database, pbx.node, policy_of(settings))
+
+    async def supervise(self) -> None:
+        """Follow, and begin again after whatever breaks it, until told to stop."""
+        while not self._stop.is_set():
+            try:
+                if await self._leased():
+                    await self._follow()
+            except* LeaseLost as lost:
+                log.error("lease_lost", node=self._pbx.node, reason=str(lost.exceptions[0]))
+            except* (DBAPIError, OSError) as error:
+                log.error("database_away", node=self._pbx.node, reason=str(error.exceptions[0]).splitlines()[0])
+            except* Exception:
+                log.exception("node_restarts", node=self._pbx.node)
+            if not self._stop.is_set():
+                await self._pause(RESTART_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not past the end."""
+        async with asyncio.TaskGroup() as tasks:
+            waiting = [
+                tasks.create_task(self._clock.sleep(seconds)),
+                tasks.create_task(self._stop.wait()),
+            ]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for each in waiting:
+                each.cancel()
+
+    async def _leased(self) -> bool:
+        node = self._pbx.node
+        self._ledger.lease = await acquire(self._database, node, self._holder, self._clock.now(), LEASE)
+        if self._ledger.lease is None:
+            log.warning("lease_held", node=node, fix="another daemon follows this PBX; stop one of the two")
+        return self._ledger.lease is not None
+
+    async def _follow(self) -> None:
+        floor = await self._ledger.floor()
+        calls = sum(1 for _ in floor.open_calls())
+        log.info("floor_restored", node=self._pbx.node, open_calls=calls, agents=len(floor.agents))
+        spool = Spool(self._settings.database.spool, self._pbx.node)
+        recorder = Recorder(Engine(self._ledger, Feed(floor)), spool, self._clock)
+        queue: asyncio.Queue[Batch | None] = asyncio.Queue(QUEUED)
+        async with asyncio.TaskGroup() as tasks:
+            keeping = tasks.create_task(self._keep_lease(), name=f"{self._pbx.node}-lease")
+            recording = tasks.create_task(recorder.run(_drained(queue)), name=f"{self._pbx.node}-record")
+            await self._listen(asterisk_node(self._settings, self._pbx, self._clock), queue)
+            await queue.put(None)
+            await recording
+            keeping.cancel()
+        if self._ledger.lease is not None:
+            await release(self._database, self._ledger.lease)
+
+    async def _listen(self, pbx: Pbx, queue: asyncio.Queue[Batch | None]) -> None:
+        """Follow the PBX until told to stop; only listening is cancelled, never a transaction."""
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(pbx.follow(queue.put), name=f"{pbx.node}-listen")
+            await self._stop.wait()
+            listening.cancel()
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await self._clock.sleep(LEASE.total_seconds() / 3)
+            if self._ledger.lease is None:
+                continue
+            try:
+                self._ledger.lease = await renew(self._database, self._ledger.lease, self._clock.now(), LEASE)
+            except (DBAPIError, OSError) as error:
+                log.warning("lease_not_renewed", node=self._pbx.node, reason=str(error).splitlines()[0])
+
+
+async def _drained(queue: asyncio.Queue[Batch | None]) -> AsyncIterator[Batch]:
+    while (batch := await queue.get()) is not None:
+        yield batch
