@@ -1,0 +1,162 @@
+"""Callbacks as rows: what ended calls do to the open ones, and the colours of the missed calls they belong to."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pbxmonitor.domain.call import Call
+from pbxmonitor.domain.callback import Attempt, AttemptResult, Callback, Colour, State, client_of, settle
+from pbxmonitor.domain.judge import judge
+from pbxmonitor.domain.policy import Policy
+from pbxmonitor.store import schema
+from pbxmonitor.store.form import to_text
+from pbxmonitor.store.types import Row, upsert
+
+# A debt closed this long before a call ended may still hold that call: facts of two calls come as they come.
+_SLACK = timedelta(hours=1)
+_SELECT = sa.select(schema.callback).order_by(schema.callback.c.opened_at, schema.callback.c.call)
+_ATTEMPTS = sa.select(schema.callback_attempt).order_by(schema.callback_attempt.c.position)
+_RECOLOUR = (
+    sa.update(schema.call)
+    .where(
+        schema.call.c.node == sa.bindparam("of_node"),
+        schema.call.c.key == sa.bindparam("of_key"),
+        schema.call.c.lost.is_(True),
+    )
+    .values(colour=sa.bindparam("colour"))
+)
+
+
+class Debts:
+    """The callbacks that a batch may touch, in memory for the length of its transaction."""
+
+    def __init__(self, node: str, known: Sequence[Callback]) -> None:
+        self._node = node
+        self._known = {(debt.node, debt.missed_calls[0]): debt for debt in known}
+        self._changed: dict[tuple[str, str], Callback] = {}
+
+    def settle(self, call: Call, policy: Policy) -> None:
+        """What that call, just ended, does to them."""
+        judged = judge(call, policy, call.ended_at or call.started_at)
+        # A miss joins a callback of its own PBX; a conversation closes them on every one.
+        mine = [debt for debt in self._known.values() if debt.node == self._node or not judged.lost]
+        for debt in settle(mine, call, judged, policy):
+            key = debt.node, debt.missed_calls[0]
+            self._known[key] = self._changed[key] = debt
+
+    def of(self, call: Call) -> Callback | None:
+        """The callback that the call's miss belongs to."""
+        mine = (debt for debt in self._known.values() if debt.node == self._node)
+        return next((debt for debt in mine if call.key in debt.missed_calls), None)
+
+    async def write(self, connection: AsyncConnection) -> None:
+        """The changed ones, their attempts, and the colours of their missed calls."""
+        changed = list(self._changed.values())
+        if not changed:
+            return
+        await upsert(connection, schema.callback, [_row(debt) for debt in changed])
+        await upsert(connection, schema.callback_attempt, [row for debt in changed for row in _attempts(debt)])
+        await connection.execute(_RECOLOUR, [row for debt in changed for row in _colours(debt)])
+
+
+async def load_debts(connection: AsyncConnection, node: str, ended: Iterable[Call]) -> Debts:
+    """The callbacks of the clients of those calls, locked until the transaction ends."""
+    calls = [call for call in ended if client_of(call) is not None and call.ended_at is not None]
+    if not calls:
+        return Debts(node, ())
+    numbers = sorted({client_of(call) or "" for call in calls})
+    since = min(call.ended_at for call in calls if call.ended_at is not None) - _SLACK
+    table = schema.callback.c
+    recent = sa.and_(table.number.in_(numbers), sa.or_(table.closed_at.is_(None), table.closed_at >= since))
+    found = (await connection.execute(_SELECT.where(recent).with_for_update())).all()
+    return Debts(node, await with_attempts(connection, found))
+
+
+async def with_attempts(connection: AsyncConnection, rows: Sequence[sa.Row[tuple[object, ...]]]) -> list[Callback]:
+    """The callbacks of those rows, attempts included, in the same order."""
+    if not rows:
+        return []
+    attempts: dict[tuple[str, str], list[Attempt]] = {}
+    of_calls = schema.callback_attempt.c.callback.in_([row.call for row in rows])
+    for row in (await connection.execute(_ATTEMPTS.where(of_calls))).all():
+        attempts.setdefault((row.node, row.callback), []).append(_attempt(row))
+    return [_callback(row, tuple(attempts.get((row.node, row.call), ()))) for row in rows]
+
+
+def colour_of_debt(debt: Callback) -> Colour | None:
+    """The colour of the lost calls that the callback is for."""
+    if debt.state in (State.REACHED, State.CLIENT_RETURNED):
+        return Colour.GREEN
+    if debt.state is State.DISMISSED:
+        return None
+    real = any(attempt.result is not AttemptResult.TOO_SHORT for attempt in debt.attempts)
+    return Colour.YELLOW if real else Colour.RED
+
+
+def _colours(debt: Callback) -> Iterable[Row]:
+    colour = colour_of_debt(debt)
+    return ({"of_node": debt.node, "of_key": call, "colour": colour} for call in debt.missed_calls)
+
+
+def _row(debt: Callback) -> Row:
+    return {
+        "node": debt.node,
+        "call": debt.missed_calls[0],
+        "number": debt.number,
+        "line": debt.line,
+        "state": debt.state,
+        "missed_calls": to_text(debt.missed_calls),
+        "priority": debt.priority,
+        "owner": debt.owner,
+        "opened_at": debt.opened_at,
+        "due_at": debt.due_at,
+        "closed_by_call": debt.closed_by_call,
+        "closed_at": debt.closed_at,
+        "rescuer": debt.rescuer,
+    }
+
+
+def _attempts(debt: Callback) -> Iterable[Row]:
+    for position, attempt in enumerate(debt.attempts):
+        yield {
+            "node": debt.node,
+            "callback": debt.missed_calls[0],
+            "position": position,
+            "agent": attempt.agent,
+            "call": attempt.call,
+            "at": attempt.at,
+            "rang_s": attempt.rang_s,
+            "talk_s": attempt.talk_s,
+            "result": attempt.result,
+        }
+
+
+def _attempt(row: sa.Row[tuple[object, ...]]) -> Attempt:
+    return Attempt(
+        agent=row.agent,
+        call=row.call,
+        at=row.at,
+        rang_s=row.rang_s,
+        talk_s=row.talk_s,
+        result=AttemptResult(row.result),
+    )
+
+
+def _callback(row: sa.Row[tuple[object, ...]], attempts: tuple[Attempt, ...]) -> Callback:
+    return Callback(
+        node=row.node,
+        number=row.number,
+        line=row.line,
+        state=State(row.state),
+        missed_calls=tuple(json.loads(row.missed_calls)),
+        owner=row.owner,
+        opened_at=row.opened_at,
+        due_at=row.due_at,
+        attempts=attempts,
+        closed_by_call=row.closed_by_call,
+        closed_at=row.closed_at,
+        rescuer=row.rescuer,
+    )

@@ -1,0 +1,76 @@
+"""One writer per node: a lease with a fence that grows with every holder, so that a late one is known by his."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from pbxmonitor.store import schema
+from pbxmonitor.store.types import insert_new
+
+_NEVER: Final = datetime(1970, 1, 2, tzinfo=UTC)
+_TABLE: Final = schema.lease.c
+
+
+class LeaseLost(Exception):  # noqa: N818 - a word of the field
+    """Another daemon writes for this node now; stop writing."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(f"{node}: another daemon has taken this PBX over; stop one of the two")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to write for a node until `until`; `fence` is larger than any earlier holder's."""
+
+    node: str
+    holder: str
+    fence: int
+    until: datetime
+
+
+async def acquire(engine: AsyncEngine, node: str, holder: str, now: datetime, keep: timedelta) -> Lease | None:
+    """The lease for `keep` from now, if nobody else holds it; None while another does."""
+    free = {"node": node, "holder": "", "fence": 0, "until": _NEVER}
+    async with engine.begin() as connection:
+        await insert_new(connection, schema.lease, [free])
+        row = (await connection.execute(_locked(node))).one()
+        if row.holder != holder and row.until > now:
+            return None
+        lease = Lease(node=node, holder=holder, fence=row.fence + 1, until=now + keep)
+        await connection.execute(_written(lease))
+    return lease
+
+
+async def renew(engine: AsyncEngine, lease: Lease, now: datetime, keep: timedelta) -> Lease:
+    """The same lease for `keep` from now; LeaseLost when another has it."""
+    longer = replace(lease, until=now + keep)
+    async with engine.begin() as connection:
+        await ensure_held(connection, lease)
+        await connection.execute(_written(longer))
+    return longer
+
+
+async def release(engine: AsyncEngine, lease: Lease) -> None:
+    """Let the next daemon begin at once; nothing happens when the lease is already another's."""
+    mine = sa.and_(_TABLE.node == lease.node, _TABLE.fence == lease.fence)
+    async with engine.begin() as connection:
+        await connection.execute(sa.update(schema.lease).where(mine).values(until=_NEVER))
+
+
+async def ensure_held(connection: AsyncConnection, lease: Lease) -> None:
+    """Hold the lease's row until the transaction ends; LeaseLost when another has taken it since."""
+    row = (await connection.execute(_locked(lease.node))).one_or_none()
+    if row is None or row.fence != lease.fence:
+        raise LeaseLost(lease.node)
+
+
+def _locked(node: str) -> sa.Select[tuple[str, int, datetime]]:
+    return sa.select(_TABLE.holder, _TABLE.fence, _TABLE.until).where(_TABLE.node == node).with_for_update()
+
+
+def _written(lease: Lease) -> sa.Update:
+    values = {"holder": lease.holder, "fence": lease.fence, "until": lease.until}
+    return sa.update(schema.lease).where(_TABLE.node == lease.node).values(values)

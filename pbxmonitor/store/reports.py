@@ -1,0 +1,187 @@
+"""What the rows say: the journal of calls, intervals, callbacks, and each agent's numbers. Reads only."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pbxmonitor.domain.agent import AgentState, Interval
+from pbxmonitor.domain.call import StageKind
+from pbxmonitor.domain.view import Json, callback_view, interval_view, seconds, stamp
+from pbxmonitor.store import schema
+from pbxmonitor.store.debts import with_attempts
+from pbxmonitor.store.rows import AVAILABILITY
+
+Found = sa.Row[Any]
+Parts = Mapping[tuple[str, str], Sequence[Found]]
+
+# The stretches that reports are about; presence alone (ready) and the calls themselves stand elsewhere.
+SHOWN: Final = (AgentState.PAUSED, AgentState.DND, AgentState.OFFLINE)
+_NOT_WAITING: Final = (StageKind.IVR, StageKind.VOICEMAIL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """From `begin` up to, not including, `end`; of one node, or of all of them."""
+
+    begin: datetime
+    end: datetime
+    node: str | None = None
+
+    def holds(self, table: sa.Table, moment: str) -> sa.ColumnElement[bool]:
+        """The condition on a table's moment."""
+        column = table.c[moment]
+        return sa.and_(column >= self.begin, column < self.end, *self.of_node(table))
+
+    def of_node(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
+        return [table.c.node == self.node] if self.node is not None else []
+
+
+async def last_told(connection: AsyncConnection) -> dict[str, datetime]:
+    """By node, the PBX's own time of the last fact: what is still open lasts until then."""
+    table = schema.fact.c
+    found = await connection.execute(sa.select(table.node, sa.func.max(table.at).label("at")).group_by(table.node))
+    return {row.node: row.at for row in found.all()}
+
+
+async def journal(connection: AsyncConnection, period: Period) -> list[Json]:
+    """The calls that began in the period, oldest first, in the stable JSON form of replay."""
+    table = schema.call.c
+    told = await last_told(connection)
+    wanted = sa.select(schema.call).where(period.holds(schema.call, "started_at"))
+    calls = (await connection.execute(wanted.order_by(table.started_at, table.key))).all()
+    parts = {
+        each.name: await _parts(connection, period, each, order)
+        for each, order in (
+            (schema.stage, "position"),
+            (schema.offer, "position"),
+            (schema.talk, "position"),
+            (schema.transfer, "position"),
+            (schema.verdict, "agent"),
+        )
+    }
+    return [_call(call, parts, told.get(call.node, call.started_at)) for call in calls]
+
+
+async def _parts(connection: AsyncConnection, period: Period, table: sa.Table, order: str) -> Parts:
+    of_call = sa.and_(table.c.node == schema.call.c.node, table.c.call == schema.call.c.key)
+    wanted = sa.select(table).join(schema.call, of_call).where(period.holds(schema.call, "started_at"))
+    found: dict[tuple[str, str], list[Found]] = defaultdict(list)
+    for row in (await connection.execute(wanted.order_by(table.c[order]))).all():
+        found[row.node, row.call].append(row)
+    return found
+
+
+def _call(row: Found, parts: Mapping[str, Parts], now: datetime) -> Json:
+    stages, offers, talks, transfers, verdicts = (
+        parts[name].get((row.node, row.key), ()) for name in ("stage", "offer", "talk", "transfer", "verdict")
+    )
+    return {
+        "call": row.key,
+        "direction": row.direction,
+        "caller": row.caller,
+        "called": row.called,
+        "started_at": stamp(row.started_at),
+        "answered_at": stamp(row.answered_at),
+        "ended_at": stamp(row.ended_at),
+        "disposition": row.disposition,
+        "lost": row.lost,
+        "cause": row.cause,
+        "colour": row.colour,
+        "wait_s": _wait(row, stages, now),
+        "talk_s": round(row.talk_s + (seconds(row.connected_at, now) if row.connected_at else 0.0), 3),
+        "answered_by": row.answered_by,
+        "ended_by": row.ended_by,
+        "short_hangup": row.short_hangup,
+        "stages": [_stage(each) for each in stages],
+        "offers": [_offer(each, now) for each in offers],
+        "talks": [_talk(each, now) for each in talks],
+        "verdicts": {each.agent: each.verdict for each in verdicts},
+        "transfers": [
+            {"kind": each.kind, "from": each.from_agent, "to": each.to_agent, "at": stamp(each.at)}
+            for each in transfers
+        ],
+    }
+
+
+def _wait(row: Found, stages: Iterable[Found], now: datetime) -> float:
+    """A caller who still waits has waited until now."""
+    if row.answered_at is not None or row.ended_at is not None:
+        return float(row.wait_s)
+    reached = (stage.entered_at for stage in stages if stage.kind not in _NOT_WAITING)
+    return seconds(next(reached, row.started_at), now)
+
+
+def _stage(row: Found) -> Json:
+    return {
+        "kind": row.kind,
+        "name": row.name,
+        "entered_at": stamp(row.entered_at),
+        "left_at": stamp(row.left_at),
+        "result": row.result,
+    }
+
+
+def _offer(row: Found, now: datetime) -> Json:
+    return {
+        "agent": row.agent,
+        "queue": row.queue,
+        "began_at": stamp(row.began_at),
+        "ended_at": stamp(row.ended_at),
+        "ring_s": seconds(row.began_at, row.ended_at or now),
+        "result": row.result,
+    }
+
+
+def _talk(row: Found, now: datetime) -> Json:
+    return {
+        "agent": row.agent,
+        "began_at": stamp(row.began_at),
+        "ended_at": stamp(row.ended_at),
+        "talk_s": seconds(row.began_at, row.ended_at or now),
+        "ended_by": row.ended_by,
+    }
+
+
+async def intervals(connection: AsyncConnection, period: Period) -> list[Json]:
+    """The stretches of pause, DND and offline that touch the period, in the order they began."""
+    return [interval_view(interval) for _, interval in await shown_intervals(connection, period)]
+
+
+async def shown_intervals(connection: AsyncConnection, period: Period) -> list[tuple[str, Interval]]:
+    """Those stretches, each with its node."""
+    table = schema.agent_interval
+    wanted = sa.select(table).where(
+        table.c.track == AVAILABILITY,
+        table.c.state.in_(SHOWN),
+        table.c.began_at < period.end,
+        sa.or_(table.c.ended_at.is_(None), table.c.ended_at > period.begin),
+        sa.or_(table.c.ended_at.is_(None), table.c.ended_at != table.c.began_at),
+        *period.of_node(table),
+    )
+    rows = (await connection.execute(wanted.order_by(table.c.began_at, table.c.agent))).all()
+    return [(row.node, _interval(row)) for row in rows]
+
+
+def _interval(row: Found) -> Interval:
+    return Interval(
+        agent=row.agent,
+        state=AgentState(row.state),
+        began_at=row.began_at,
+        ended_at=row.ended_at,
+        reason=row.reason,
+        note=row.note,
+        queues=tuple(json.loads(row.queues)),
+    )
+
+
+async def callbacks(connection: AsyncConnection, period: Period) -> list[Json]:
+    """The callbacks opened in the period, in the order they were opened, with their attempts."""
+    table = schema.callback
+    wanted = sa.select(table).where(period.holds(table, "opened_at")).order_by(table.c.opened_at, table.c.call)
+    return [callback_view(each) for each in await with_attempts(connection, (await connection.execute(wanted)).all())]

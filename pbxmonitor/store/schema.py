@@ -1,0 +1,247 @@
+"""The tables. Every key is a natural one that begins with the node; times are UTC; durations are seconds."""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from pbxmonitor.store.types import TABLE_OPTIONS, UtcDateTime, Word, bytes_type, text_type
+
+METADATA: Final = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+# Asterisk's own limits: AST_MAX_UNIQUEID 150, AST_MAX_EXTENSION 80, AST_CHANNEL_NAME 80; a node is ours (32).
+NODE, CALL, NAME, STATE, KEY = 32, 160, 80, 24, 400
+
+
+def _table(name: str, *parts: sa.schema.SchemaItem) -> sa.Table:
+    table: sa.Table = sa.Table(name, METADATA, *parts, **TABLE_OPTIONS)
+    return table
+
+
+def _key(name: str, length: int) -> sa.Column[str]:
+    return sa.Column(name, Word(length), primary_key=True)
+
+
+def _word(name: str, length: int, *, null: bool = False) -> sa.Column[str]:
+    return sa.Column(name, Word(length), nullable=null)
+
+
+def _moment(name: str, *, null: bool = False, key: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, UtcDateTime(), nullable=null, primary_key=key)
+
+
+def _seconds(name: str, *, null: bool = False) -> sa.Column[float]:
+    return sa.Column(name, sa.Double(), nullable=null)
+
+
+def _flag(name: str) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean(), nullable=False)
+
+
+def _number(name: str, *, null: bool = False, key: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer(), nullable=null, primary_key=key, autoincrement=False)
+
+
+def _long_number(name: str, *, key: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger(), nullable=False, primary_key=key, autoincrement=False)
+
+
+def _text(name: str, *, null: bool = False) -> sa.Column[str]:
+    return sa.Column(name, text_type(), nullable=null)
+
+
+def _of_call() -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(["node", "call"], ["call.node", "call.key"], ondelete="CASCADE")
+
+
+node = _table("node", _key("name", NODE))
+
+team = _table("team", _key("name", NAME))
+
+agent = _table(
+    "agent",
+    _key("node", NODE),
+    _key("agent", NAME),
+    _word("name", NAME, null=True),
+    sa.Column("team", Word(NAME), sa.ForeignKey("team.name", ondelete="SET NULL"), nullable=True),
+)
+
+agent_device = _table("agent_device", _key("node", NODE), _key("endpoint", NAME), _word("agent", NAME), _flag("online"))
+
+# The journal. `body` is null where the fact changed nothing: then only its key matters, so that it is told once.
+fact = _table(
+    "fact",
+    _key("node", NODE),
+    _long_number("seq", key=True),
+    _word("key", KEY),
+    _moment("at"),
+    _word("kind", 32),
+    _text("body", null=True),
+    sa.UniqueConstraint("node", "key"),
+    sa.Index(None, "node", "at"),
+)
+
+# `talk_s` of an open call are the seconds before `connected_at`, its running conversation.
+call = _table(
+    "call",
+    _key("node", NODE),
+    _key("key", CALL),
+    _word("direction", STATE),
+    _word("caller", NAME, null=True),
+    _word("called", NAME),
+    _moment("started_at"),
+    _moment("answered_at", null=True),
+    _moment("ended_at", null=True),
+    _word("disposition", STATE),
+    _flag("lost"),
+    _word("cause", STATE, null=True),
+    _word("colour", STATE, null=True),
+    _seconds("wait_s"),
+    _seconds("talk_s"),
+    _moment("connected_at", null=True),
+    _word("answered_by", NAME, null=True),
+    _word("ended_by", STATE, null=True),
+    _flag("short_hangup"),
+    sa.Index(None, "started_at"),
+    sa.Index(None, "caller", "started_at"),
+    sa.Index(None, "called", "started_at"),
+)
+
+stage = _table(
+    "stage",
+    _key("node", NODE),
+    _key("call", CALL),
+    _number("position", key=True),
+    _word("kind", STATE),
+    _word("name", 255),
+    _moment("entered_at"),
+    _moment("left_at", null=True),
+    _word("result", STATE, null=True),
+    _number("available", null=True),
+    _number("reachable", null=True),
+    _of_call(),
+)
+
+offer = _table(
+    "offer",
+    _key("node", NODE),
+    _key("call", CALL),
+    _number("position", key=True),
+    _word("agent", NAME),
+    _word("queue", NAME, null=True),
+    _moment("began_at"),
+    _moment("ended_at", null=True),
+    _seconds("ring_s", null=True),
+    _word("result", STATE, null=True),
+    _flag("counts"),
+    _of_call(),
+)
+
+talk = _table(
+    "talk",
+    _key("node", NODE),
+    _key("call", CALL),
+    _number("position", key=True),
+    _word("agent", NAME),
+    _moment("began_at"),
+    _moment("ended_at", null=True),
+    _seconds("talk_s", null=True),
+    _seconds("hold_s"),
+    _word("ended_by", STATE, null=True),
+    _flag("external"),
+    _of_call(),
+)
+
+transfer = _table(
+    "transfer",
+    _key("node", NODE),
+    _key("call", CALL),
+    _number("position", key=True),
+    _word("kind", STATE),
+    _word("from_agent", NAME),
+    _word("to_agent", NAME),
+    _moment("at"),
+    _of_call(),
+)
+
+# One row per agent and call: exactly one column of the agent report.
+verdict = _table(
+    "verdict",
+    _key("node", NODE),
+    _key("call", CALL),
+    _key("agent", NAME),
+    _word("verdict", STATE),
+    _number("short_hangups"),
+    _of_call(),
+)
+
+agent_interval = _table(
+    "agent_interval",
+    _key("node", NODE),
+    _key("agent", NAME),
+    _key("track", STATE),
+    _moment("began_at", key=True),
+    _moment("ended_at", null=True),
+    _word("state", STATE),
+    _word("reason", 255, null=True),
+    _word("note", 255, null=True),
+    _text("queues"),
+    sa.Index(None, "began_at"),
+    sa.Index(None, "ended_at"),
+)
+
+# Named by the call that opened it: one call opens at most one.
+callback = _table(
+    "callback",
+    _key("node", NODE),
+    _key("call", CALL),
+    _word("number", NAME),
+    _word("line", NAME),
+    _word("state", STATE),
+    _text("missed_calls"),
+    _number("priority"),
+    _word("owner", NAME, null=True),
+    _moment("opened_at"),
+    _moment("due_at"),
+    _word("closed_by_call", CALL, null=True),
+    _moment("closed_at", null=True),
+    _word("rescuer", NAME, null=True),
+    sa.Index(None, "number", "closed_at"),
+    sa.Index(None, "opened_at"),
+    sa.Index(None, "state", "due_at"),
+)
+
+callback_attempt = _table(
+    "callback_attempt",
+    _key("node", NODE),
+    _key("callback", CALL),
+    _number("position", key=True),
+    _word("agent", NAME),
+    _word("call", CALL),
+    _moment("at"),
+    _seconds("rang_s"),
+    _seconds("talk_s"),
+    _word("result", STATE),
+    sa.ForeignKeyConstraint(["node", "callback"], ["callback.node", "callback.call"], ondelete="CASCADE"),
+)
+
+gap = _table(
+    "gap",
+    _key("node", NODE),
+    _moment("lost_at", key=True),
+    _moment("restored_at", null=True),
+    _word("reason", 255),
+)
+
+lease = _table("lease", _key("node", NODE), _word("holder", 255), _long_number("fence"), _moment("until"))
+
+# The floor as it was after `seq`: zlib over its JSON form (store/form.py).
+checkpoint = _table(
+    "checkpoint", _key("node", NODE), _long_number("seq"), sa.Column("floor", bytes_type(), nullable=False)
+)

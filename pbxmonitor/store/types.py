@@ -1,0 +1,186 @@
+"""All that differs between SQLite, PostgreSQL and MariaDB; nothing outside this module asks which one it is."""
+
+import importlib.util
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+Row = Mapping[str, Any]
+
+_DRIVERS: Final = {
+    "sqlite": ("sqlite+aiosqlite", "aiosqlite", ""),
+    "postgresql": ("postgresql+asyncpg", "asyncpg", "postgresql"),
+    "mariadb": ("mysql+asyncmy", "asyncmy", "mariadb"),
+    "mysql": ("mysql+asyncmy", "asyncmy", "mariadb"),
+}
+# Names compare to the letter on MariaDB too: its default collation takes `Anna` and `anna` for one.
+TABLE_OPTIONS: Final[dict[str, Any]] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+    "sqlite_with_rowid": False,
+}
+_BUSY_MS: Final = 10_000
+
+
+class StoreError(Exception):
+    """The database cannot be used as asked; one line that says what to do, never a password."""
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware moment in UTC with microseconds, aware again when read; ValueError for a naive one."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(sa.DateTime(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment without a time zone cannot be kept: {value!r}")
+        at = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return at if dialect.name == "postgresql" else at.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Word(sa.types.TypeDecorator[str]):
+    """A short text from outside: cut to the column's length and freed of NUL, which PostgreSQL refuses."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if len(value) > self.length:
+            value = value[: self.length]
+        return value.replace("\0", "") if "\0" in value else value
+
+
+def bytes_type() -> sa.types.TypeEngine[bytes]:
+    """Bytes of any length (MariaDB's BLOB ends at 64 KB)."""
+    return sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+
+
+def text_type() -> sa.types.TypeEngine[str]:
+    """Text of any length (MariaDB's TEXT ends at 64 KB)."""
+    return sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+
+def async_url(url: str) -> URL:
+    """The SQLAlchemy address with the async driver of `sqlite: postgresql: mariadb: mysql:`; StoreError."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StoreError(
+            "the database url cannot be read: write sqlite:////PATH or postgresql://USER@HOST/BASE"
+        ) from None
+    scheme = parsed.drivername.partition("+")[0]
+    if scheme not in _DRIVERS:
+        raise StoreError(f"{scheme}: is not a known database; use sqlite:, postgresql:, mariadb: or mysql:")
+    driver, module, extra = _DRIVERS[scheme]
+    if importlib.util.find_spec(module) is None:
+        raise StoreError(f"{scheme}: needs the driver {module}; install it with: pip install 'pbxmonitor[{extra}]'")
+    parsed = parsed.set(drivername=driver)
+    if scheme == "postgresql" and "sslmode" in parsed.query:
+        mode = parsed.query["sslmode"]
+        return parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    return parsed.update_query_dict({"charset": "utf8mb4"}) if scheme in ("mariadb", "mysql") else parsed
+
+
+def connect(url: str) -> AsyncEngine:
+    """An engine for that database, no connection made yet; StoreError when the url or the driver is wrong."""
+    address = async_url(url)
+    if address.drivername.startswith("sqlite"):
+        return _sqlite(address)
+    # READ COMMITTED on MariaDB as on PostgreSQL: its own default locks the gaps between keys.
+    isolation = {"isolation_level": "READ COMMITTED"} if address.drivername.startswith("mysql") else {}
+    return create_async_engine(address, pool_pre_ping=True, pool_recycle=1800, hide_parameters=True, **isolation)
+
+
+def _sqlite(address: URL) -> AsyncEngine:
+    engine = create_async_engine(address, hide_parameters=True, connect_args={"timeout": _BUSY_MS / 1000})
+    sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not begin transactions by itself: it would take the write lock in the middle of one.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    reads = connection.get_execution_options().get("reads_only", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection that only reads: on SQLite it neither waits for the writer nor keeps it waiting."""
+    async with engine.execution_options(reads_only=True).connect() as connection:
+        yield connection
+
+
+async def upsert(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Insert the rows, or give those that are there (same primary key) the new values; one executemany."""
+    if rows:
+        await connection.execute(_upsert_of(table, connection.dialect.name), rows)
+
+
+async def insert_new(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Insert those of the rows that are not there yet (same primary key); one executemany."""
+    if rows:
+        await connection.execute(_upsert_of(table, connection.dialect.name, keep=True), rows)
+
+
+_STATEMENTS: Final[dict[tuple[str, str, bool], sa.Insert]] = {}
+
+
+def _upsert_of(table: sa.Table, dialect: str, keep: bool = False) -> sa.Insert:
+    known = _STATEMENTS.get((table.name, dialect, keep))
+    if known is None:
+        known = _STATEMENTS[table.name, dialect, keep] = _made(table, dialect, keep)
+    return known
+
+
+def _made(table: sa.Table, dialect: str, keep: bool) -> sa.Insert:
+    keys = [column.name for column in table.primary_key.columns]
+    others = [] if keep else [column.name for column in table.columns if column.name not in keys]
+    if dialect in ("mysql", "mariadb"):
+        into = mysql.insert(table)
+        return into.on_duplicate_key_update({name: into.inserted[name] for name in others or keys[:1]})
+    if dialect == "postgresql":
+        return _on_conflict(postgresql.insert(table), keys, others)
+    return _on_conflict(sqlite.insert(table), keys, others)
+
+
+def _on_conflict(into: postgresql.Insert | sqlite.Insert, keys: list[str], others: list[str]) -> sa.Insert:
+    if not others:
+        return into.on_conflict_do_nothing(index_elements=keys)
+    return into.on_conflict_do_update(index_elements=keys, set_={name: into.excluded[name] for name in others})
