@@ -57,7 +57,7 @@ def ami_login(ami: AmiSettings) -> AmiLogin:
         host=ami.host,
         port=ami.port,
         username=ami.username,
-        secret=ami.secret.get_secret_value(),
+        secret=ami.secret,
         tls=ami.tls,
         ca_file=ami.ca_file,
         tls_insecure=ami.tls_insecure,

@@ -55,7 +55,7 @@ class AsteriskNode:
         translate, lists = Translator(self.site), SnapshotReader(self.site)
         async for heard in self.ami.listen():
             if isinstance(heard, LinkLost):
-                self._lost_at, self._lost_why = self._lost_at or heard.at, heard.reason
+                self._lost_at, self._lost_why = self._lost_at or heard.heard_at, heard.reason
             elif isinstance(heard, LinkUp):
                 translate, lists = Translator(self.site), SnapshotReader(self.site)
                 await self._begin(heard.at, sink)
