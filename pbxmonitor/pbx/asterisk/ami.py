@@ -6,15 +6,11 @@ panoramisk makes the connection, writes the actions and keeps their futures; the
 
 import asyncio
 import hashlib
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from random import SystemRandom
-from typing import Any, Protocol
+from dataclasses import astuple
+from typing import Any
 
 import structlog
 from panoramisk.actions import Action
@@ -23,160 +19,53 @@ from panoramisk.manager import Manager
 
 from pbxmonitor.clock import Clock
 from pbxmonitor.pbx.asterisk.frames import EVERYTHING, FOLLOWED, Cutter, Follows, Frame, FrameTooLong, parse
+from pbxmonitor.pbx.asterisk.link import (
+    AmiLogin,
+    Answer,
+    Backoff,
+    Counts,
+    LinkDown,
+    LinkLost,
+    LinkUp,
+    NotConnected,
+    Refused,
+    checked,
+    not_connected,
+    refusal,
+)
+
+__all__ = ["Ami", "AmiLogin", "Answer", "Backoff", "Counts", "LinkDown", "LinkLost", "LinkUp", "Refused", "Tap"]
 
 log = structlog.get_logger()
 
 Tap = Callable[[bytes, float], None]
 SILENT_THIRDS = 3
-# what write = must hold for the actions the program asks (manager.conf; none for QueueStatus, BridgeList, Ping)
-WRITE_CLASSES = {
-    "Command": "command",
-    "CoreSettings": "system or reporting",
-    "CoreShowChannels": "system or reporting",
-    "CoreStatus": "system or reporting",
-    "DeviceStateList": "call or reporting",
-    "ExtensionStateList": "call or reporting",
-    "Filter": "system",
-    "Getvar": "call or reporting",
-    "Originate": "originate",
-    "PJSIPShowContacts": "system",
-    "PJSIPShowEndpoints": "system",
-    "PresenceStateList": "call or reporting",
-    "QueuePause": "agent",
-    "SIPpeers": "system or reporting",
-    "UserEvent": "user",
-}
-
-
-class Secret(Protocol):
-    """A text that does not show itself (pydantic's SecretStr)."""
-
-    def get_secret_value(self) -> str:
-        """The text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AmiLogin:
-    """Where the manager interface is and who we are there; all times in seconds, `queue_limit` in bytes."""
-
-    host: str = "127.0.0.1"
-    port: int = 5038
-    username: str
-    secret: Secret = field(repr=False)
-    tls: bool = False
-    ca_file: Path | None = None
-    tls_insecure: bool = False
-    node: str = ""
-    watchdog: float = 30
-    connect_timeout: float = 10
-    backoff_first: float = 1
-    backoff_cap: float = 60
-    refused_retry: float = 60
-    queue_limit: int = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkUp:
-    """Logged in: from here on every followed event is told.
-
-    `version` is Asterisk's ("22.10.1"), empty when we may not ask (CoreSettings); `protocol` is AMI's; `actions` are
-    those this user may send (ListCommands).
-    """
-
-    at: datetime
-    version: str
-    protocol: str
-    actions: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkLost:
-    """The link is gone; nothing is known of what happened after `heard_at`, when its last bytes came."""
-
-    at: datetime
-    heard_at: datetime
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What has come in since the program started: bytes, messages, and those of them that are followed."""
-
-    received: int = 0
-    messages: int = 0
-    followed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What Asterisk answered: the response, and the events of a list up to the one that completes it."""
-
-    response: Frame
-    events: tuple[Frame, ...] = ()
-
-
-class Refused(Exception):  # noqa: N818 - Asterisk's word
-    """Asterisk answered an action with an error; the text says which and, for a missing permission, what to set."""
-
-
-class LinkDown(Exception):  # noqa: N818 - what happened
-    """There is no link, or it was lost before the answer came."""
-
-
-class _NotConnected(Exception):  # noqa: N818 - what happened
-    """No link came about; `login` when Asterisk itself said no."""
-
-    def __init__(self, reason: str, advice: str, *, login: bool = False) -> None:
-        super().__init__(reason)
-        self.advice = advice
-        self.login = login
-
-
-class Backoff:
-    """Delays that double from `first` to `cap` seconds; each is cut by up to half at random, so that daemons spread."""
-
-    def __init__(self, first: float, cap: float, jitter: Callable[[], float] = SystemRandom().random) -> None:
-        self._first = first
-        self._cap = cap
-        self._jitter = jitter
-        self._next = first
-
-    def delay(self) -> float:
-        """Seconds to wait before the next attempt."""
-        whole, self._next = self._next, min(self._cap, self._next * 2)
-        return min(self._cap, whole) * (1 - self._jitter() / 2)
-
-    def reset(self) -> None:
-        """Begin with `first` again."""
-        self._next = self._first
 
 
 class _Question(Action):  # type: ignore[misc]
-    """An action of ours; its list is recognised by EventList, not by the words of the message as panoramisk does."""
+    """An action of ours; its list is known by EventList, not by the words of the message as panoramisk guesses it."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__(fields)
-        self.frames: list[Frame] = []
+        self.response: Frame | None = None
+        self.events: list[Frame] = []
 
     def hear(self, frame: Frame) -> bool:
         """Take one message with our ActionID; True when the answer is complete."""
-        self.frames.append(frame)
-        begun = self.frames[0]["EventList"].lower() == "start"
-        if (begun and not _completes(frame)) or not self._first_is_response():
+        if frame.event:
+            self.events.append(frame)
+        else:
+            self.response = frame
+        if self.response is None or (self.response["EventList"].lower() == "start" and not _completes(frame)):
             return False
         if not self.future.done():
-            response, *events = self.frames
-            self.future.set_result(Answer(response=response, events=tuple(events)))
+            self.future.set_result(Answer(response=self.response, events=tuple(self.events)))
         return True
-
-    def _first_is_response(self) -> bool:
-        return not self.frames[0].event
 
 
 def _completes(frame: Frame) -> bool:
-    return frame.event != "" and (
-        frame["EventList"].lower() in ("complete", "cancelled") or frame.event.endswith("Complete")
-    )
+    ended = frame["EventList"].lower() in ("complete", "cancelled") or frame.event.endswith("Complete")
+    return ended and frame.event != ""
 
 
 class _OneConnection(Manager):  # type: ignore[misc]
@@ -197,6 +86,8 @@ class _Link(AMIProtocol):  # type: ignore[misc]
     """One connection's bytes in, frames and answers out, in the order of the wire."""
 
     def __init__(self, login: AmiLogin, clock: Clock, follows: Follows, tap: Tap | None) -> None:
+        self.responses: dict[str, _Question] = {}
+        self.transport: asyncio.Transport | None = None
         self.heard_at = clock.now()
         self.counts = Counts()
         self.lost: str | None = None
@@ -235,21 +126,15 @@ class _Link(AMIProtocol):  # type: ignore[misc]
                 self._size += len(raw)
             if self.responses and b"\nActionID: " in raw:
                 self._answer(frame or parse(raw, received_at, EVERYTHING))
-        self._count(received, len(messages), len(self._frames) - before)
+        self.counts = self.counts.plus(received, len(messages), len(self._frames) - before)
         if len(self._frames) > before:
             self._ready.set()
         if self._size > self._login.queue_limit:
             self.lose(f"overflow: {self._size} bytes of events were waiting to be taken")
 
-    def _count(self, received: int, messages: int, followed: int) -> None:
-        was = self.counts
-        self.counts = Counts(
-            received=was.received + received, messages=was.messages + messages, followed=was.followed + followed
-        )
-
     def _answer(self, frame: Frame | None) -> None:
-        question = self.responses.get(frame["ActionID"]) if frame is not None else None
-        if question is not None and question.hear(frame):
+        question = self.responses.get(frame["ActionID"]) if frame else None
+        if frame and question and question.hear(frame):
             del self.responses[question.id]
 
     async def take(self) -> list[Frame]:
@@ -284,18 +169,18 @@ class _Link(AMIProtocol):  # type: ignore[misc]
         """Wait for no answer to it any longer."""
         self.responses.pop(question.id, None)
 
-    async def ask(self, fields: Mapping[str, str], timeout: float) -> Answer:
+    async def ask(self, fields: Mapping[str, str], within: float) -> Answer:
         """Send an action and gather its whole answer; Refused, LinkDown or TimeoutError."""
         question = self.write(fields)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 answer: Answer = await question.future
         except TimeoutError:
-            raise TimeoutError(f"{fields['Action']}: no answer from Asterisk within {timeout:g} s") from None
+            raise TimeoutError(f"{fields['Action']}: no answer from Asterisk within {within:g} s") from None
         finally:
             self.forget(question)
-        if answer.response["Response"] == "Error" and fields["Action"] != "Command":
-            raise Refused(_refusal(fields["Action"], answer.response["Message"]))
+        if answer.response["Response"] == "Error" and not answer.response.values("Output"):
+            raise Refused(refusal(fields["Action"], answer.response["Message"]))
         return answer
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -312,7 +197,8 @@ class _Link(AMIProtocol):  # type: ignore[misc]
             if not question.future.done():
                 question.future.set_exception(LinkDown(reason))
         self.responses.clear()
-        self.transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
 
 class Ami:
@@ -331,6 +217,7 @@ class Ami:
         self._link: _Link | None = None
         self._asked = 0
         self._told = ""
+        self._denied: set[str] = set()
         self._past = Counts()
         self._log = log.bind(node=login.node) if login.node else log
         self.trouble = "not connected yet"
@@ -339,13 +226,13 @@ class Ami:
     def counts(self) -> Counts:
         """What has come in, over all connections."""
         now = self._link.counts if self._link else Counts()
-        return _sum(self._past, now)
+        return self._past.plus(*astuple(now))
 
     async def listen(self) -> AsyncIterator[LinkUp | LinkLost | list[Frame]]:
         """For ever: LinkUp, then lists of frames in the order of the wire, then LinkLost, then again.
 
         A list holds all that came since the last one was taken, so lists grow when the taker is slow; past
-        `queue_limit` bytes the link is given up, never an event dropped. Raises only what the tap cannot write (OSError).
+        `queue_limit` bytes the link is given up, never an event dropped. Raises OSError when the tap cannot write.
         """
         backoff = Backoff(self._login.backoff_first, self._login.backoff_cap)
         while True:
@@ -363,33 +250,33 @@ class Ami:
                     backoff.reset()
                 yield self._is_down(link)
                 delay = backoff.delay()
-            except _NotConnected as error:
+            except NotConnected as error:
                 delay = self._login.refused_retry if error.login else backoff.delay()
                 self._tell(error, delay)
             finally:
-                self._link = None
-                self._past = _sum(self._past, link.counts)
-                _hang_up(link)
+                self._link, self._past = None, self._past.plus(*astuple(link.counts))
+                link.lose("closed by us")
             await self._clock.sleep(delay)
 
     def send(self, action: str, action_id: str, **fields: str) -> None:
-        """Send an action; what it answers comes in `listen`, told by its ActionID. LinkDown; ValueError for a CR, LF or NUL."""
-        checked = _fields(action, action_id, fields)
+        """Send an action; its answer comes in `listen`, told by the ActionID. LinkDown; ValueError as `ask`."""
+        fields = checked(action, action_id, fields)
         link = self._linked()
-        link.forget(link.write(checked))
+        link.forget(link.write(fields))
 
-    async def ask(self, action: str, timeout: float = 10, **fields: str) -> Answer:
+    async def ask(self, action: str, timeout: float = 10, **fields: str) -> Answer:  # noqa: ASYNC109 - a plain limit
         """Send an action and gather its answer, a list up to its end, within `timeout` seconds.
 
         The followed frames of the answer come in `listen` too. Refused, LinkDown or TimeoutError; ValueError, and
         nothing sent, for a CR, LF or NUL in a name or a value. A Command's failure is an Answer, not Refused.
         """
         self._asked += 1
-        checked = _fields(action, f"pbxmonitor-{self._asked}", fields)
+        fields = checked(action, f"pbxmonitor-{self._asked}", fields)
         try:
-            return await self._linked().ask(checked, timeout)
+            return await self._linked().ask(fields, timeout)
         except Refused as refused:
-            if "ermission" in str(refused):
+            if "permission denied" in str(refused).lower() and action not in self._denied:
+                self._denied.add(action)
                 self._log.error("ami_permission_denied", action=action, reason=str(refused))
             raise
 
@@ -409,7 +296,7 @@ class Ami:
         self._log.warning("ami_link_lost", host=self._login.host, reason=self.trouble)
         return LinkLost(at=self._clock.now(), heard_at=link.heard_at, reason=self.trouble)
 
-    def _tell(self, error: _NotConnected, delay: float) -> None:
+    def _tell(self, error: NotConnected, delay: float) -> None:
         """One error line for each reason, not for each attempt."""
         self.trouble = str(error)
         if self.trouble != self._told:
@@ -418,3 +305,59 @@ class Ami:
             self._log.error(
                 "ami_not_connected", **where, reason=self.trouble, advice=error.advice, retry_s=round(delay, 1)
             )
+
+    async def _connect(self, link: _Link) -> LinkUp:
+        """Open the connection and log in; NotConnected tells in words why not."""
+        try:
+            async with asyncio.timeout(self._login.connect_timeout):
+                await self._open(link)
+                return await self._log_in(link)
+        except (OSError, Refused, LinkDown) as error:
+            raise not_connected(error, self._login) from error
+
+    async def _open(self, link: _Link) -> None:
+        login = self._login
+        manager = _OneConnection(
+            host=login.host,
+            port=login.port,
+            ssl=_tls(login) if login.tls else False,
+            protocol_factory=lambda: link,
+            loop=asyncio.get_running_loop(),
+            ping_delay=0,
+        )
+        await manager.connect()
+
+    async def _log_in(self, link: _Link) -> LinkUp:
+        """MD5 challenge and response: the secret itself never goes over the wire."""
+        challenge = await self._ask(link, "Challenge", AuthType="MD5")
+        text = challenge.response["Challenge"] + self._login.secret.get_secret_value()
+        key = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        await self._ask(link, "Login", AuthType="MD5", Username=self._login.username, Key=key, Events="on")
+        await self._ask(link, "Events", EventMask="on")
+        actions = await self._told_by(link, "ListCommands")
+        settings = await self._told_by(link, "CoreSettings")
+        return LinkUp(
+            at=self._clock.now(),
+            version=settings.get("AsteriskVersion", ""),
+            protocol=link.cutter.greeting,
+            actions=frozenset(actions) - {"Response", "ActionID"},
+        )
+
+    async def _told_by(self, link: _Link, action: str) -> dict[str, str]:
+        """An answer the link can do without."""
+        try:
+            return (await self._ask(link, action)).response.headers
+        except Refused:
+            return {}
+
+    async def _ask(self, link: _Link, action: str, **fields: str) -> Answer:
+        return await link.ask(checked(action, f"pbxmonitor-{action}", fields), self._login.connect_timeout)
+
+
+def _tls(login: AmiLogin) -> ssl.SSLContext:
+    """TLS with the CA of the settings, the system's when none is given; no checks at all only when told so."""
+    context = ssl.create_default_context(cafile=str(login.ca_file) if login.ca_file else None)
+    if login.tls_insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

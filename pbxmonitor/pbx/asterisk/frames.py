@@ -1,21 +1,22 @@
 """AMI bytes to frames: cut whatever the chunking, look at the event's name, decode only what is followed."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 LINE_LIMIT = 256 * 1024
 MESSAGE_LIMIT = 1024 * 1024
+LONG = 16 * 1024
 
 GREETING = b"Asterisk Call Manager/"
-# a greeting inside a message: the connection before it was torn; no header value can hold the CR LF that follows
-NEW_CONNECTION = re.compile(rb"Asterisk Call Manager/[^\r\n]*(?=\r?\n(?:Response: |Asterisk Call Manager/))")
+# a greeting within a message: the connection before it was torn; no header value can hold the line end that follows
+NEW_CONNECTION = re.compile(rb"^Asterisk Call Manager/([^\r\n]*)|Asterisk Call Manager/([^\r\n]*)(?=\r?\nResponse: )")
 MESSAGE_END = re.compile(rb"\n\r?\n")
+BARE_LF = re.compile(rb"(?<!\r)\n")
 COMMAND_END = b"--END COMMAND--"
-HEADER = re.compile(r"([^:\n]+): ?([^\n]*)")
+COMMAND_HEADERS = ("Response: ", "Privilege: ", "ActionID: ", "Message: ")
 
 
-class FrameTooLong(Exception):
+class FrameTooLong(Exception):  # noqa: N818 - named by what happened
     """A line or a message over the limit; `messages` are the complete ones that came before it."""
 
     def __init__(self, reason: str, messages: list[bytes]) -> None:
@@ -55,10 +56,6 @@ class Frame:
             return None
 
 
-def _lowered(words: Iterable[str]) -> frozenset[bytes]:
-    return frozenset(word.lower().encode() for word in words)
-
-
 @dataclass(frozen=True, slots=True)
 class Follows:
     """What is worth decoding: event names, and of Newexten and VarSet only these applications and variables.
@@ -71,49 +68,54 @@ class Follows:
     variables: frozenset[str] = frozenset()
     variable_prefixes: tuple[str, ...] = ()
     everything: bool = False
-    _events: frozenset[bytes] = field(init=False, repr=False)
-    _applications: frozenset[bytes] = field(init=False, repr=False)
-    _variables: frozenset[bytes] = field(init=False, repr=False)
-    _prefixes: tuple[bytes, ...] = field(init=False, repr=False)
+    _names: dict[bytes, str] = field(init=False, repr=False, compare=False)
+    _applications: frozenset[bytes] = field(init=False, repr=False, compare=False)
+    _variables: frozenset[bytes] = field(init=False, repr=False, compare=False)
+    _prefixes: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_events", frozenset(name.encode() for name in self.events))
-        object.__setattr__(self, "_applications", _lowered(self.applications))
+        object.__setattr__(self, "_names", {name.encode(): name for name in self.events})
+        object.__setattr__(self, "_applications", frozenset(name.lower().encode() for name in self.applications))
         object.__setattr__(self, "_variables", frozenset(name.encode() for name in self.variables))
-        object.__setattr__(self, "_prefixes", tuple(name.encode() for name in self.variable_prefixes))
+        object.__setattr__(self, "_prefixes", tuple(prefix.encode() for prefix in self.variable_prefixes))
 
-    def wants(self, name: bytes, raw: bytes) -> bool:
-        """Whether the event of that name is followed, looking no further into the message than it must."""
-        if self.everything:
-            return True
-        if name == b"Newexten":
-            return _value(raw, b"\nApplication: ").lower() in self._applications
-        if name == b"VarSet":
-            variable = _value(raw, b"\nVariable: ")
-            return variable in self._variables or variable.startswith(self._prefixes)
-        return name in self._events
+    def name(self, name: bytes, raw: bytes) -> str:
+        """The event's name when it is followed, else empty; looks no further into the message than it must."""
+        if name in self._names:
+            return self._names[name]
+        if self.everything or (name == b"VarSet" and self._follows_variable(_value(raw, b"\nVariable: "))):
+            return name.decode("ascii", "replace")
+        if name == b"Newexten" and _value(raw, b"\nApplication: ").lower() in self._applications:
+            return "Newexten"
+        return ""
+
+    def _follows_variable(self, variable: bytes) -> bool:
+        return variable in self._variables or variable.startswith(self._prefixes)
 
 
 EVERYTHING = Follows(frozenset(), everything=True)
 
 FOLLOWED = Follows(
     events=frozenset(
-        """
-        Newchannel Newstate NewCallerid Rename Hangup HangupRequest SoftHangupRequest DialBegin DialEnd
-        BridgeEnter BridgeLeave LocalBridge LocalOptimizationBegin LocalOptimizationEnd
-        BlindTransfer AttendedTransfer Pickup Hold Unhold
-        QueueCallerJoin QueueCallerLeave QueueCallerAbandon
-        AgentCalled AgentConnect AgentComplete AgentDump AgentRingNoAnswer
-        QueueMemberAdded QueueMemberRemoved QueueMemberPause QueueMemberStatus QueueMemberPenalty QueueMemberRinginuse
-        DeviceStateChange PresenceStateChange ContactStatus PeerStatus
-        ParkedCall UnParkedCall ParkedCallGiveUp ParkedCallTimeOut ParkedCallSwap
-        ChanSpyStart ChanSpyStop OriginateResponse FullyBooted Shutdown Reload
-        QueueParams QueueMember QueueEntry QueueStatusComplete
-        DeviceStateListComplete PresenceStateListComplete
-        CoreShowChannel CoreShowChannelsComplete
-        ContactList ContactListComplete EndpointList EndpointListComplete PeerEntry PeerlistComplete
-        BridgeListItem BridgeListComplete BridgeInfoChannel BridgeInfoComplete
-        """.split()
+        {
+            *("Newchannel", "Newstate", "NewCallerid", "Rename", "Hangup", "HangupRequest", "SoftHangupRequest"),
+            *("DialBegin", "DialEnd", "BridgeEnter", "BridgeLeave"),
+            *("LocalBridge", "LocalOptimizationBegin", "LocalOptimizationEnd"),
+            *("BlindTransfer", "AttendedTransfer", "Pickup", "Hold", "Unhold", "ChanSpyStart", "ChanSpyStop"),
+            *("ParkedCall", "UnParkedCall", "ParkedCallGiveUp", "ParkedCallTimeOut", "ParkedCallSwap"),
+            *("QueueCallerJoin", "QueueCallerLeave", "QueueCallerAbandon"),
+            *("AgentCalled", "AgentConnect", "AgentComplete", "AgentDump", "AgentRingNoAnswer"),
+            *("QueueMemberAdded", "QueueMemberRemoved", "QueueMemberPause", "QueueMemberStatus"),
+            *("QueueMemberPenalty", "QueueMemberRinginuse"),
+            *("DeviceStateChange", "PresenceStateChange", "ContactStatus", "PeerStatus"),
+            *("OriginateResponse", "FullyBooted", "Shutdown", "Reload"),
+            # the answers to lists
+            *("QueueParams", "QueueMember", "QueueEntry", "QueueStatusComplete"),
+            *("DeviceStateListComplete", "PresenceStateListComplete", "CoreShowChannel", "CoreShowChannelsComplete"),
+            *("ContactList", "ContactListComplete", "EndpointList", "EndpointListComplete"),
+            *("PeerEntry", "PeerlistComplete"),
+            *("BridgeListItem", "BridgeListComplete", "BridgeInfoChannel", "BridgeInfoComplete"),
+        }
     ),
     applications=frozenset({"Dial", "Queue", "Background", "Read", "WaitExten", "VoiceMail"}),
     variables=frozenset({"DIALSTATUS", "QUEUESTATUS"}),
@@ -122,23 +124,18 @@ FOLLOWED = Follows(
 
 
 def parse(raw: bytes, received_at: float, follows: Follows = FOLLOWED) -> Frame | None:
-    """The frame in one complete message, or None for an event that is not followed (and is then not decoded)."""
-    name = _event_name(raw)
-    if name:
-        if not follows.wants(name, raw):
-            return None
-    elif not raw.startswith(b"Response: ") and b"\nResponse: " not in raw:
-        return None
-    text = _text(raw)
-    if not name and text.startswith("Response: Follows"):
-        return _old_command(text, received_at)
-    return _frame(name.decode("ascii", "replace"), text, received_at)
-
-
-def _event_name(raw: bytes) -> bytes:
+    """The frame in one message of the Cutter's, or None for an event that is not followed (and is then not decoded)."""
     if raw.startswith(b"Event: "):
-        return raw[7 : raw.find(b"\n", 7)].rstrip() if b"\n" in raw else raw[7:].rstrip()
-    return b"" if raw.startswith(b"Response: ") else _value(raw, b"\nEvent: ")
+        end = raw.find(b"\r\n")
+        name = raw[7:] if end < 0 else raw[7:end]
+    elif raw.startswith(b"Response: Follows"):
+        return _old_command(_text(raw), received_at)
+    elif raw.startswith(b"Response: ") or b"\nResponse: " in raw:
+        return _frame("", _text(raw), received_at)
+    else:
+        name = _value(raw, b"\nEvent: ")
+    event = follows.name(name, raw)
+    return _frame(event, _text(raw), received_at) if event else None
 
 
 def _value(raw: bytes, start: bytes) -> bytes:
@@ -146,43 +143,112 @@ def _value(raw: bytes, start: bytes) -> bytes:
     if at < 0:
         return b""
     at += len(start)
-    end = raw.find(b"\n", at)
-    return raw[at : None if end < 0 else end].rstrip(b"\r")
+    end = raw.find(b"\r\n", at)
+    return raw[at:] if end < 0 else raw[at:end]
 
 
 def _text(raw: bytes) -> str:
-    """UTF-8, else Windows-1251 (its one unassigned byte replaced); whole messages only, so no character is ever cut."""
+    """UTF-8, else Windows-1251 (its one unassigned byte replaced)."""
     try:
-        text = raw.decode()
+        return raw.decode()
     except UnicodeDecodeError:
-        text = raw.decode("cp1251", "replace")
-    return text.replace("\r\n", "\n")
+        return raw.decode("cp1251", "replace")
 
 
 def _frame(event: str, text: str, received_at: float) -> Frame:
-    pairs: list[tuple[str, str]] = HEADER.findall(text)
-    headers = dict(pairs)
-    if len(headers) == len(pairs) and "Output" not in headers:
-        return Frame(event, headers, None, received_at)
-    return _repeating(event, pairs, received_at)
+    headers: dict[str, str] = {}
+    lines = text.split("\r\n")
+    for line in lines:
+        key, _, value = line.partition(": ")
+        headers[key] = value
+    if len(headers) != len(lines) or text.count(": ") < len(lines) or not event:
+        return _irregular(event, lines, received_at)
+    return Frame(event, headers, None, received_at)
 
 
-def _repeating(event: str, pairs: list[tuple[str, str]], received_at: float) -> Frame:
+def _irregular(event: str, lines: list[str], received_at: float) -> Frame:
+    """The same for responses, repeated headers, `Key:` without a space and lines that are no header at all."""
     values: dict[str, list[str]] = {}
-    for key, value in pairs:
-        values.setdefault(key, []).append(value)
-    repeated = {key: tuple(all_) for key, all_ in values.items() if len(all_) > 1 or key == "Output"}
-    return Frame(event, {key: all_[0] for key, all_ in values.items()}, repeated, received_at)
+    for line in lines:
+        key, colon, value = line.partition(":")
+        if colon:
+            values.setdefault(key, []).append(value.removeprefix(" "))
+    repeated = {key: tuple(several) for key, several in values.items() if len(several) > 1 or key == "Output"}
+    return Frame(event, {key: several[0] for key, several in values.items()}, repeated or None, received_at)
 
 
 def _old_command(text: str, received_at: float) -> Frame:
     """`Response: Follows` (before Asterisk 14): headers, then bare output lines up to `--END COMMAND--`."""
-    lines = text.split("\n")
-    body = next((n for n, line in enumerate(lines) if not re.match(r"(Response|Privilege|ActionID): ", line)), len(lines))
-    output = [line for line in lines[body:] if line.rstrip("\r") != "--END COMMAND--"]
-    if output and output[-1].endswith("--END COMMAND--"):
-        output[-1] = output[-1].removesuffix("--END COMMAND--")
-    headers = dict(HEADER.findall("\n".join(lines[:body])))
-    if output:
-        headers["Output"] = output[0]
-    return Frame("", headers, {"Output": tuple(output)}, received_at)
+    lines = text.removesuffix(COMMAND_END.decode()).removesuffix("\r\n").split("\r\n")
+    body = next((at for at, line in enumerate(lines) if not line.startswith(COMMAND_HEADERS)), len(lines))
+    output = [f"Output: {line}" for line in lines[body:]]
+    return _irregular("", lines[:body] + output, received_at)
+
+
+class Cutter:
+    """Complete messages out of a byte stream cut anywhere; one for each connection (or tape).
+
+    CR LF CR LF ends a message; CR LF LF, LF LF and empty lines between messages are forgiven, and lines that end in a
+    bare LF come out with CR LF. The greeting line is taken away and kept in `greeting` (the AMI version); a message
+    torn by a new connection's greeting is dropped.
+    """
+
+    def __init__(self, line_limit: int = LINE_LIMIT, message_limit: int = MESSAGE_LIMIT) -> None:
+        self.greeting = ""
+        self._line_limit = line_limit
+        self._message_limit = message_limit
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The messages completed by these bytes, without their ends; FrameTooLong forgets what was begun."""
+        if len(self._rest) > LONG and MESSAGE_END.search(self._rest[-3:] + data) is None:
+            self._rest += data
+            self._refuse_too_long([])
+            return []
+        whole = self._rest + data
+        messages, self._rest = self._cut(whole)
+        if len(whole) > self._line_limit:
+            self._refuse_too_long(messages)
+        return messages
+
+    def _cut(self, whole: bytes) -> tuple[list[bytes], bytes]:
+        if GREETING not in whole and whole.count(b"\n") == whole.count(b"\r\n"):
+            *messages, rest = whole.split(b"\r\n\r\n")
+            if min(messages, default=b"E") >= b"E":  # each begins with Event: or Response:, none with an empty line
+                return messages, rest
+        return self._cut_forgiving(whole)
+
+    def _cut_forgiving(self, whole: bytes) -> tuple[list[bytes], bytes]:
+        messages, start = [], 0
+        while end := MESSAGE_END.search(whole, _past_command(whole, start)):
+            messages.append(self._cleaned(whole[start : end.start()]))
+            start = end.end()
+        return [message for message in messages if message], whole[start:]
+
+    def _cleaned(self, message: bytes) -> bytes:
+        message = message.strip(b"\r\n")
+        while begun := NEW_CONNECTION.search(message):
+            self.greeting = (begun[1] or begun[2] or b"").decode("ascii", "replace")
+            message = message[begun.end() :].lstrip(b"\r\n")
+        return BARE_LF.sub(b"\r\n", message)
+
+    def _refuse_too_long(self, messages: list[bytes]) -> None:
+        for at, message in enumerate([*messages, self._rest]):
+            if reason := self._too_long(message):
+                self._rest = b""
+                raise FrameTooLong(reason, messages[:at])
+
+    def _too_long(self, message: bytes) -> str:
+        if len(message) > self._message_limit:
+            return f"a message longer than {self._message_limit} bytes was refused"
+        if len(message) > self._line_limit and max(map(len, message.split(b"\n"))) > self._line_limit:
+            return f"a line longer than {self._line_limit} bytes was refused"
+        return ""
+
+
+def _past_command(whole: bytes, start: int) -> int:
+    """Where to look for the message's end: an old command's output may hold empty lines itself."""
+    if not whole[start : start + 64].lstrip(b"\r\n").startswith(b"Response: Follows"):
+        return start
+    end = whole.find(COMMAND_END, start)
+    return len(whole) if end < 0 else end

@@ -1,47 +1,120 @@
-"""A tape: the bytes of a link exactly as they came, and beside them (FILE.times) when each piece came."""
+"""Tapes: a link's bytes exactly as they came from the socket, and the moments of receipt beside them.
+
+FILE holds the bytes alone; FILE.times holds one line `offset epoch_seconds` for each chunk. What we sent is never on a
+tape, so neither is a secret. A chunk that begins with Asterisk's greeting begins a new connection.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
+
+from pbxmonitor.pbx.asterisk.frames import GREETING
+
+PIECE = 64 * 1024
+
+Mark = tuple[int, float]
 
 
-def times_of(path: Path) -> Path:
-    """Where the receipt times of that tape stand."""
+class TapeError(ValueError):
+    """A tape that cannot be read or written, in one line that says what to do."""
+
+
+def times_path(path: Path) -> Path:
+    """Where the moments of receipt of that tape are."""
     return path.with_name(path.name + ".times")
 
 
 class TapeWriter:
-    """Writes what came, never what we sent, so that no tape holds a secret; usable as a link's tap."""
+    """Appends to a tape, chunk by chunk, each written through at once; made to be an Ami's tap."""
 
     def __init__(self, path: Path) -> None:
-        self._bytes = path.open("wb")
-        self._times = times_of(path).open("w")
-        self._offset = 0
+        try:
+            self._bytes = path.open("ab", buffering=0)
+            self._times = times_path(path).open("a", encoding="ascii", buffering=1)
+        except OSError as error:
+            raise TapeError(
+                f"cannot write the tape {path}: {error.strerror}; give a file in a writable folder"
+            ) from error
+        self._offset = self._bytes.tell()
 
     def __call__(self, data: bytes, received_at: float) -> None:
+        """Keep these bytes, received at that moment (epoch seconds)."""
         self._times.write(f"{self._offset} {received_at:.6f}\n")
-        self._bytes.write(data)
+        self._write_all(data)
         self._offset += len(data)
-        self._bytes.flush()
-        self._times.flush()
+
+    def _write_all(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._bytes.write(left) :]
+
+    def close(self) -> None:
+        """Close both files; what was written is already in them."""
+        self._bytes.close()
+        self._times.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._bytes.close()
-        self._times.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
 
 
 def read_tape(path: Path) -> Iterator[tuple[bytes, float | None]]:
-    """The pieces in order with their receipt times; one piece without a time where none were kept."""
-    data = path.read_bytes()
-    times = times_of(path)
+    """The chunks in order with their moments of receipt (epoch seconds), None where FILE.times does not tell.
+
+    With FILE.times the chunks are those of the socket; without it they are cut anywhere, except that a chunk begins
+    wherever a greeting does. TapeError when the tape is missing or FILE.times is not one.
+    """
+    marks = _marks(path)
+    try:
+        tape = path.open("rb")
+    except OSError as error:
+        raise TapeError(f"cannot read the tape {path}: {error.strerror}") from error
+    with tape:
+        size = path.stat().st_size
+        yield from _untimed(tape, marks[0][0] if marks else size)
+        for (begin, received_at), end in zip(marks, [*(mark[0] for mark in marks[1:]), size], strict=True):
+            if chunk := tape.read(end - begin):
+                yield chunk, received_at
+
+
+def _untimed(tape: BinaryIO, length: int) -> Iterator[tuple[bytes, None]]:
+    rest = b""
+    while length and (piece := tape.read(min(PIECE, length))):
+        length -= len(piece)
+        *whole, rest = _connections(rest + piece)
+        for chunk in whole:
+            yield chunk, None
+        if length and len(rest) > len(GREETING):  # a greeting may be cut by the piece's end
+            yield rest[: -len(GREETING)], None
+            rest = rest[-len(GREETING) :]
+    if rest:
+        yield rest, None
+
+
+def _connections(data: bytes) -> list[bytes]:
+    starts = [0]
+    while (at := data.find(b"\n" + GREETING, starts[-1])) >= 0:
+        starts.append(at + 1)
+    return [data[begin:end] for begin, end in zip(starts, [*starts[1:], len(data)], strict=True)]
+
+
+def _marks(path: Path) -> list[Mark]:
+    times = times_path(path)
     if not times.exists():
-        yield data, None
-        return
-    marks = [line.split() for line in times.read_text().splitlines() if line]
-    ends = [int(offset) for offset, _ in marks[1:]] + [len(data)]
-    for (offset, received_at), end in zip(marks, ends, strict=True):
-        yield data[int(offset) : end], float(received_at)
+        return []
+    lines = times.read_text("ascii", "replace").split("\n")[:-1]  # a line cut by a crash is not a line
+    marks = [_mark(times, number, line) for number, line in enumerate(lines, 1)]
+    if marks != sorted(marks, key=lambda mark: mark[0]):
+        raise TapeError(f"{times}: the offsets do not grow; remove the file to read the tape without times")
+    return marks
+
+
+def _mark(times: Path, number: int, line: str) -> Mark:
+    try:
+        offset, received_at = line.split()
+        return int(offset), float(received_at)
+    except ValueError:
+        raise TapeError(f"{times}:{number}: expected 'offset epoch_seconds', got {line[:40]!r}") from None
