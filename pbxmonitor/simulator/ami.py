@@ -84,7 +84,8 @@ class AmiServer:
 
     async def _drain(self, session: _Session) -> None:
         try:
-            await asyncio.wait_for(session.writer.drain(), WRITE_TIMEOUT)
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                await session.writer.drain()
         except (TimeoutError, ConnectionError):
             session.events = False
             session.writer.transport.abort()
@@ -176,7 +177,8 @@ class AmiServer:
 async def _ended(session: _Session) -> None:
     session.writer.close()
     try:
-        await asyncio.wait_for(session.ended.wait(), 1.0)
+        async with asyncio.timeout(1.0):
+            await session.ended.wait()
     except TimeoutError:
         session.writer.transport.abort()  # it does not read what we still have for it
         await session.ended.wait()

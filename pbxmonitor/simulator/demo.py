@@ -19,7 +19,7 @@ from pbxmonitor.app import run
 from pbxmonitor.clock import Clock, SystemClock
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.reporting import agents
-from pbxmonitor.settings import Settings, load
+from pbxmonitor.settings import load
 from pbxmonitor.simulator.pbx import Login, SimulatedPbx, simulated_pbx
 from pbxmonitor.simulator.recordings import Recording, bundled, recording
 from pbxmonitor.tables import agents_table, show

@@ -10,15 +10,8 @@ from pbxmonitor.pbx.asterisk.frames import EVERYTHING, FOLLOWED, Cutter, Frame, 
 from pbxmonitor.pbx.asterisk.tape import TapeError, read_tape, times_path
 
 LIST_ITEMS: Final = frozenset(
-    [
-        "QueueParams",
-        "QueueMember",
-        "QueueEntry",
-        "DeviceStateChange",
-        "PresenceStateChange",
-        "CoreShowChannel",
-        "ContactList",
-    ]
+    {"QueueParams", "QueueMember", "QueueEntry", "DeviceStateChange", "PresenceStateChange"}
+    | {"CoreShowChannel", "ContactList"}
 )
 # What the simulator says by itself, at every login.
 OWN: Final = frozenset({"FullyBooted", "SuccessfulAuth"})
