@@ -168,3 +168,30 @@ def test_the_same_snapshot_twice_tells_nothing_new() -> None:
     known = len(story.changes)
     assert known > 0
     assert len(story.after(60).take(replace(snapshot, at=story.now, key="again")).changes) == known
+
+
+@pytest.mark.xfail(strict=True, reason="reconcile does not tell that a known channel was answered")
+def test_a_phone_answered_while_we_were_away_is_answered() -> None:
+    true = staffed().calls_in().waits_in("sales").rings("101").after(3)
+    story = staffed().calls_in().waits_in("sales").rings("101").after(3)
+    true.answers("101").after(5)
+    story.after(5).take(snapshot_of(true.floor, true.now))
+    assert story.results == [("101", "answered")]
+
+
+@pytest.mark.xfail(strict=True, reason="reconcile does not tell the bridge of a known channel")
+def test_a_talk_begun_while_we_were_away_is_going_on() -> None:
+    true = staffed().calls_in().waits_in("sales").rings("101").after(3)
+    story = staffed().calls_in().waits_in("sales").rings("101").after(3)
+    true.answers("101").after(5)
+    story.after(5).take(snapshot_of(true.floor, true.now))
+    assert [talk.agent for talk in story.call.talks if talk.ended_at is None] == ["101"]
+
+
+@pytest.mark.xfail(strict=True, reason="reconcile ends a call before it tells of the channels that came meanwhile")
+def test_a_call_whose_first_channel_went_while_another_came_is_still_open() -> None:
+    true = staffed().calls_in().waits_in("sales")
+    story = staffed().calls_in().waits_in("sales")
+    true.after(3).rings("101").tell(f.LegEnded, leg=true.key, cause=16)
+    story.after(3).take(snapshot_of(true.floor, true.now))
+    assert [call.key for call in story.floor.open_calls()] == [story.key]
