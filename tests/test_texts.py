@@ -24,17 +24,20 @@ def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
-def used_keys() -> set[str]:
-    """The keys that the code asks for by a plain literal, those of `check` through its two short names."""
-    found: set[str] = set()
+def asked() -> dict[str, set[str]]:
+    """The keys that the code asks for by a plain literal, each with the values it gives them."""
+    found: dict[str, set[str]] = {}
     for path in CODE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-                found |= _keys_of(node.func.id, node.args[0], checks=path.name.startswith("check"))
+                given = {keyword.arg for keyword in node.keywords if keyword.arg}
+                for key in _keys_of(node.func.id, node.args[0], checks=path.name.startswith("check")):
+                    found[key] = given
     return found
 
 
 def _keys_of(name: str, argument: ast.expr, *, checks: bool) -> set[str]:
+    """`tr` takes a whole key; the checks ask through two short names of their own."""
     if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
         return set()
     if name == "tr":
@@ -70,11 +73,13 @@ def test_no_text_is_empty_and_the_russian_ones_are_russian(language: str) -> Non
         assert cyrillic == (language == "ru") or key == "report.column.dnd_s", key
 
 
-def test_every_key_that_the_code_asks_for_exists() -> None:
-    used = used_keys()
-    assert "report.agents.empty" in used
-    assert "check.ami_refused.fix" in used
-    assert used - set(catalogue("en")) == set()
+def test_every_key_that_the_code_asks_for_exists_and_is_given_its_values() -> None:
+    used = asked()
+    assert {"report.agents.empty", "check.ami_away.fix"} <= set(used)
+    assert set(used) - set(catalogue("en")) == set()
+    for key, given in used.items():
+        needed = set().union(*map(placeholders, forms(catalogue("en")[key])))
+        assert needed <= given, key
 
 
 @pytest.mark.parametrize(
