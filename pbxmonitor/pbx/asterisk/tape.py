@@ -5,11 +5,12 @@ tape, so neither is a secret. A chunk that begins with Asterisk's greeting begin
 """
 
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from pbxmonitor.pbx.asterisk.frames import GREETING
+from pbxmonitor.pbx.asterisk.frames import NEW_CONNECTION
 
 PIECE = 64 * 1024
 
@@ -74,31 +75,22 @@ def read_tape(path: Path) -> Iterator[tuple[bytes, float | None]]:
         raise TapeError(f"cannot read the tape {path}: {error.strerror}") from error
     with tape:
         size = path.stat().st_size
-        yield from _untimed(tape, marks[0][0] if marks else size)
-        for (begin, received_at), end in zip(marks, [*(mark[0] for mark in marks[1:]), size], strict=True):
+        begins = [min(offset, size) for offset, _ in marks]
+        for chunk in _untimed(tape, begins[0] if begins else size):
+            yield chunk, None
+        for begin, end, (_, received_at) in zip(begins, [*begins, size][1:], marks, strict=True):
             if chunk := tape.read(end - begin):
                 yield chunk, received_at
 
 
-def _untimed(tape: BinaryIO, length: int) -> Iterator[tuple[bytes, None]]:
-    rest = b""
-    while length and (piece := tape.read(min(PIECE, length))):
-        length -= len(piece)
-        *whole, rest = _connections(rest + piece)
-        for chunk in whole:
-            yield chunk, None
-        if length and len(rest) > len(GREETING):  # a greeting may be cut by the piece's end
-            yield rest[: -len(GREETING)], None
-            rest = rest[-len(GREETING) :]
-    if rest:
-        yield rest, None
-
-
-def _connections(data: bytes) -> list[bytes]:
-    starts = [0]
-    while (at := data.find(b"\n" + GREETING, starts[-1])) >= 0:
-        starts.append(at + 1)
-    return [data[begin:end] for begin, end in zip(starts, [*starts[1:], len(data)], strict=True)]
+def _untimed(tape: BinaryIO, length: int) -> Iterator[bytes]:
+    if not length:
+        return
+    with mmap(tape.fileno(), length, access=ACCESS_READ) as whole:
+        begins = sorted({0, *(found.start() for found in NEW_CONNECTION.finditer(whole))})
+    for begin, end in zip(begins, [*begins[1:], length], strict=True):
+        for at in range(begin, end, PIECE):
+            yield tape.read(min(PIECE, end - at))
 
 
 def _marks(path: Path) -> list[Mark]:
