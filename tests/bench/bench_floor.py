@@ -28,9 +28,7 @@ def opened(number: int) -> Iterator[f.Fact]:
         **base, key=phone, leg=phone, linked=caller, endpoint="PJSIP/101", agent=f"{number % 500}",
         number=None, exten="s", trunk=False, local=False, incoming=False,
     )  # fmt: skip
-    yield f.AgentOffered(
-        **base, key=f"{phone}o", leg=caller, dest=phone, queue="sales", agent=f"{number % 500}"
-    )
+    yield f.AgentOffered(**base, key=f"{phone}o", leg=caller, dest=phone, queue="sales", agent=f"{number % 500}")
 
 
 def closed(number: int, at: datetime) -> Iterator[f.Fact]:

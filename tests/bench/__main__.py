@@ -1,0 +1,11 @@
+"""`make bench`: all measurements in one run, with the machine they were made on. Exit code 1 if one misses its mark."""
+
+import sys
+
+from tests.bench import bench_daemon, bench_facts, bench_floor, bench_store
+from tests.bench.machine import machine
+
+if __name__ == "__main__":
+    print(machine())
+    held = [part.main() for part in (bench_facts, bench_store, bench_floor, bench_daemon)]
+    sys.exit(0 if all(each is not False for each in held) else 1)
