@@ -22,7 +22,6 @@ from pbxmonitor.pbx.asterisk.frames import EVERYTHING, Cutter, Frame, parse
 from pbxmonitor.pbx.asterisk.naming import Site
 from pbxmonitor.pbx.asterisk.tape import TapeError, TapeWriter, times_path
 from pbxmonitor.replay import replay
-from pbxmonitor.simulator.demo import Plan, demo, main
 from pbxmonitor.simulator.pbx import Login, SimulatedPbx, simulated_pbx
 from pbxmonitor.simulator.recordings import Recording, bundled, recording
 from pbxmonitor.simulator.shift import Shift
@@ -344,30 +343,52 @@ async def test_nothing_is_played_before_somebody_has_logged_in(pbx: SimulatedPbx
 
 @pytest.mark.parametrize("tape", TAPES.values(), ids=TAPES.keys())
 async def test_what_was_heard_replays_to_what_was_recorded(pbx: SimulatedPbx, tape: Recording, tmp_path: Path) -> None:
+    heard = tmp_path / "heard.ami"
     if tape.name == UNTIMED:
-        heard = await heard_timed(pbx, tape, tmp_path)
+        await heard_timed(tape, heard)
     else:
-        heard = tmp_path / "heard.ami"
         heard.write_bytes(await heard_of(pbx, [tape]))
     expected = told(expected_of(tape))
     assert len(expected) > 0
     assert told(story_of(heard)) == expected
 
 
-async def heard_timed(pbx: SimulatedPbx, tape: Recording, folder: Path) -> Path:
+class PatientClock(ManualClock):
+    """Goes on only when the listener has heard all that was told: the Pong comes after it."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(at)
+        self.client: Client | None = None
+        self.heard = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        if self.client is not None:
+            self.heard.clear()
+            self.client.send("Ping")
+            await self.heard.wait()
+        await super().sleep(seconds)
+
+
+async def heard_timed(tape: Recording, path: Path) -> None:
     """Without Timestamps the moments of receipt are all there is, so the listener notes them."""
-    client = await Client.at(pbx)
-    await client.log_in()
-    path = folder / "heard.ami"
-    with TapeWriter(path) as writer:
-        async with asyncio.TaskGroup() as tasks:
-            playing = tasks.create_task(pbx.play([tape]))
-            for _ in range(len(tape.events) + 1):
-                raw = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 10)
-                writer(raw, pbx.clock.now().timestamp())
-            await playing
-    await client.close()
-    return path
+    clock = PatientClock(NOW)
+    async with simulated_pbx(clock, LOGIN) as pbx:
+        clock.client = client = await Client.at(pbx)
+        await client.log_in()
+        with TapeWriter(path) as writer:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(pbx.play([tape]))
+                left = len(tape.events) + 1
+                while left:
+                    frame = await client.next()
+                    if frame["Ping"]:
+                        clock.heard.set()
+                        continue
+                    writer(message(frame.headers), clock.now().timestamp())
+                    left -= 1
+                clock.client = None
+                clock.heard.set()
+        await client.close()
 
 
 @pytest.mark.parametrize("tape", TAPES.values(), ids=TAPES.keys())
@@ -460,6 +481,7 @@ async def test_the_demo_records_every_call_and_reports_the_right_agents(
 ) -> None:
     from pbxmonitor.reporting import agents
     from pbxmonitor.settings import load
+    from pbxmonitor.simulator.demo import Plan, demo
 
     began = datetime.now(UTC) - timedelta(seconds=1)
     plan = Plan(tapes=bundled(), directory=tmp_path, speed=20.0, once=True, seconds=60)
@@ -478,5 +500,7 @@ async def test_the_demo_records_every_call_and_reports_the_right_agents(
 
 
 def test_the_demo_ends_by_itself_after_the_seconds_given(capsys: pytest.CaptureFixture[str]) -> None:
+    from pbxmonitor.simulator.demo import main
+
     assert main(["--seconds", "3", "--log-level", "error"]) == 0
     assert "101" in capsys.readouterr().out

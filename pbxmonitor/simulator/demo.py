@@ -23,6 +23,7 @@ from pbxmonitor.settings import load
 from pbxmonitor.simulator.pbx import Login, SimulatedPbx, simulated_pbx
 from pbxmonitor.simulator.recordings import Recording, bundled, recording
 from pbxmonitor.tables import agents_table, show
+from pbxmonitor.texts import speak
 
 log = structlog.get_logger()
 NODE: Final = "demo"
@@ -99,8 +100,8 @@ async def demo(plan: Plan, clock: Clock) -> None:
             await run(settings, stop=stop)
             for task in others:
                 task.cancel()
-    rows = await agents(settings, began, clock.now())
-    show(agents_table(rows))
+    speak(settings.language)
+    show(agents_table(await agents(settings, began, clock.now())))
 
 
 async def _play(pbx: SimulatedPbx, plan: Plan, stop: asyncio.Event) -> None:
