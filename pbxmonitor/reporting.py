@@ -1,9 +1,9 @@
 """Reports for the command line and whoever else asks: settings or a database url in, plain lists out."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from pbxmonitor.domain.view import Json
 from pbxmonitor.settings import Settings
@@ -11,7 +11,7 @@ from pbxmonitor.store import agent_report, reports
 from pbxmonitor.store.reports import Period
 from pbxmonitor.store.types import connect, reading
 
-Report = Callable[[AsyncConnection, Period], Awaitable[list[Json]]]
+Report = Callable[[Connection, Period], list[Json]]
 
 
 async def agents(source: Settings | str, begin: datetime, end: datetime, node: str | None = None) -> list[Json]:
@@ -40,7 +40,6 @@ async def callbacks(source: Settings | str, begin: datetime, end: datetime, node
 async def _read(source: Settings | str, report: Report, period: Period) -> list[Json]:
     engine = connect(source.database.full_url if isinstance(source, Settings) else source)
     try:
-        async with reading(engine) as connection:
-            return await report(connection, period)
+        return await reading(engine, lambda connection: report(connection, period))
     finally:
         await engine.dispose()

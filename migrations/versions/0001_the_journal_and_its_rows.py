@@ -107,7 +107,7 @@ def _journal() -> None:
         _moment("at"),
         _string("kind", 32),
         _text("body", null=True),
-        sa.UniqueConstraint("node", "key", name="uq_fact_node_key"),
+        sa.UniqueConstraint("key", "node", name="uq_fact_key_node"),
     )
     _index("fact", "node", "at")
 

@@ -4,7 +4,6 @@ from collections import defaultdict
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pbxmonitor.domain.call import Direction, OfferResult
 from pbxmonitor.domain.judge import Verdict
@@ -16,17 +15,17 @@ Key = tuple[str, str]
 Numbers = dict[Key, dict[str, Any]]
 
 
-async def agents(connection: AsyncConnection, period: Period) -> list[Json]:
+def agents(connection: sa.Connection, period: Period) -> list[Json]:
     """One object per agent: counts of inbound calls begun in the period, seconds; by node and agent.
 
     `offered` is answered + missed; `missed_share` is 0..1, null when nothing was offered; `pickup_mean_s` is null
     when nothing was answered; time away is what of it lies inside the period.
     """
-    counts = await _verdicts(connection, period)
-    pickups = await _pickups(connection, period)
-    talks = await _talks(connection, period)
-    away = await _away(connection, period)
-    names = await _names(connection)
+    counts = _verdicts(connection, period)
+    pickups = _pickups(connection, period)
+    talks = _talks(connection, period)
+    away = _away(connection, period)
+    names = _names(connection)
     found = sorted(counts.keys() | talks.keys() | away.keys())
     return [
         {"node": key[0], "agent": key[1], "name": names.get(key)}
@@ -53,7 +52,7 @@ def _counted(counts: dict[str, int]) -> Json:
     }
 
 
-async def _verdicts(connection: AsyncConnection, period: Period) -> Numbers:
+def _verdicts(connection: sa.Connection, period: Period) -> Numbers:
     part, call = schema.verdict.c, schema.call.c
     wanted = (
         sa.select(part.node, part.agent, part.verdict, sa.func.count(), sa.func.sum(part.short_hangups))
@@ -62,14 +61,14 @@ async def _verdicts(connection: AsyncConnection, period: Period) -> Numbers:
         .group_by(part.node, part.agent, part.verdict)
     )
     found: Numbers = defaultdict(dict)
-    for node, agent, verdict, count, short in (await connection.execute(wanted)).all():
+    for node, agent, verdict, count, short in connection.execute(wanted).all():
         mine = found[node, agent]
         mine[verdict] = count
         mine["short_hangups"] = mine.get("short_hangups", 0) + int(short)
     return found
 
 
-async def _pickups(connection: AsyncConnection, period: Period) -> dict[Key, float]:
+def _pickups(connection: sa.Connection, period: Period) -> dict[Key, float]:
     """How long the rings that the agent picked up had rung, on average."""
     part, call = schema.offer.c, schema.call.c
     wanted = (
@@ -79,10 +78,10 @@ async def _pickups(connection: AsyncConnection, period: Period) -> dict[Key, flo
         .where(part.result == OfferResult.ANSWERED, part.counts.is_(True))
         .group_by(part.node, part.agent)
     )
-    return {(node, agent): round(mean, 3) for node, agent, mean in (await connection.execute(wanted)).all()}
+    return {(node, agent): round(mean, 3) for node, agent, mean in connection.execute(wanted).all()}
 
 
-async def _talks(connection: AsyncConnection, period: Period) -> dict[Key, float]:
+def _talks(connection: sa.Connection, period: Period) -> dict[Key, float]:
     """Seconds of inbound conversation, hold included."""
     part, call = schema.talk.c, schema.call.c
     wanted = (
@@ -92,20 +91,20 @@ async def _talks(connection: AsyncConnection, period: Period) -> dict[Key, float
         .where(part.external.is_(False), part.talk_s.is_not(None))
         .group_by(part.node, part.agent)
     )
-    return {(node, agent): round(total, 3) for node, agent, total in (await connection.execute(wanted)).all()}
+    return {(node, agent): round(total, 3) for node, agent, total in connection.execute(wanted).all()}
 
 
-async def _away(connection: AsyncConnection, period: Period) -> dict[Key, dict[str, float]]:
-    told = await last_told(connection)
+def _away(connection: sa.Connection, period: Period) -> dict[Key, dict[str, float]]:
+    told = last_told(connection)
     found: dict[Key, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for node, interval in await shown_intervals(connection, period):
+    for node, interval in shown_intervals(connection, period):
         ended_at = min(interval.ended_at or told.get(node, interval.began_at), period.end)
         lasted = (ended_at - max(interval.began_at, period.begin)).total_seconds()
         found[node, interval.agent][interval.state] += max(lasted, 0.0)
     return found
 
 
-async def _names(connection: AsyncConnection) -> dict[Key, str | None]:
+def _names(connection: sa.Connection) -> dict[Key, str | None]:
     table = schema.agent.c
-    found = await connection.execute(sa.select(table.node, table.agent, table.name))
+    found = connection.execute(sa.select(table.node, table.agent, table.name))
     return {(node, agent): name for node, agent, name in found.all()}

@@ -1,11 +1,10 @@
 """Callbacks as rows: what ended calls do to the open ones, and the colours of the missed calls they belong to."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pbxmonitor.domain.call import Call
 from pbxmonitor.domain.callback import Attempt, AttemptResult, Callback, Colour, State, client_of, settle
@@ -52,17 +51,20 @@ class Debts:
         mine = (debt for debt in self._known.values() if debt.node == self._node)
         return next((debt for debt in mine if call.key in debt.missed_calls), None)
 
-    async def write(self, connection: AsyncConnection) -> None:
-        """The changed ones, their attempts, and the colours of their missed calls."""
+    def write(self, connection: sa.Connection, written: Container[str]) -> None:
+        """The changed ones, their attempts, and the colours of their missed calls that were not written just now."""
         changed = list(self._changed.values())
         if not changed:
             return
-        await upsert(connection, schema.callback, [_row(debt) for debt in changed])
-        await upsert(connection, schema.callback_attempt, [row for debt in changed for row in _attempts(debt)])
-        await connection.execute(_RECOLOUR, [row for debt in changed for row in _colours(debt)])
+        upsert(connection, schema.callback, [_row(debt) for debt in changed])
+        upsert(connection, schema.callback_attempt, [row for debt in changed for row in _attempts(debt)])
+        rows = [row for debt in changed for row in _colours(debt)]
+        rows = [row for row in rows if row["of_node"] != self._node or row["of_key"] not in written]
+        if rows:
+            connection.execute(_RECOLOUR, rows)
 
 
-async def load_debts(connection: AsyncConnection, node: str, ended: Iterable[Call]) -> Debts:
+def load_debts(connection: sa.Connection, node: str, ended: Iterable[Call]) -> Debts:
     """The callbacks of the clients of those calls, locked until the transaction ends."""
     calls = [call for call in ended if client_of(call) is not None and call.ended_at is not None]
     if not calls:
@@ -71,17 +73,17 @@ async def load_debts(connection: AsyncConnection, node: str, ended: Iterable[Cal
     since = min(call.ended_at for call in calls if call.ended_at is not None) - _SLACK
     table = schema.callback.c
     recent = sa.and_(table.number.in_(numbers), sa.or_(table.closed_at.is_(None), table.closed_at >= since))
-    found = (await connection.execute(_SELECT.where(recent).with_for_update())).all()
-    return Debts(node, await with_attempts(connection, found))
+    found = (connection.execute(_SELECT.where(recent).with_for_update())).all()
+    return Debts(node, with_attempts(connection, found))
 
 
-async def with_attempts(connection: AsyncConnection, rows: Sequence[sa.Row[tuple[object, ...]]]) -> list[Callback]:
+def with_attempts(connection: sa.Connection, rows: Sequence[sa.Row[tuple[object, ...]]]) -> list[Callback]:
     """The callbacks of those rows, attempts included, in the same order."""
     if not rows:
         return []
     attempts: dict[tuple[str, str], list[Attempt]] = {}
     of_calls = schema.callback_attempt.c.callback.in_([row.call for row in rows])
-    for row in (await connection.execute(_ATTEMPTS.where(of_calls))).all():
+    for row in (connection.execute(_ATTEMPTS.where(of_calls))).all():
         attempts.setdefault((row.node, row.callback), []).append(_attempt(row))
     return [_callback(row, tuple(attempts.get((row.node, row.call), ()))) for row in rows]
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor.store import schema
-from pbxmonitor.store.types import insert_new
+from pbxmonitor.store.types import insert_new, writing
 
 _NEVER: Final = datetime(1970, 1, 2, tzinfo=UTC)
 _TABLE: Final = schema.lease.c
@@ -33,36 +33,40 @@ class Lease:
 
 async def acquire(engine: AsyncEngine, node: str, holder: str, now: datetime, keep: timedelta) -> Lease | None:
     """The lease for `keep` from now, if nobody else holds it; None while another does."""
-    free = {"node": node, "holder": "", "fence": 0, "until": _NEVER}
-    async with engine.begin() as connection:
-        await insert_new(connection, schema.lease, [free])
-        row = (await connection.execute(_locked(node))).one()
-        if row.holder != holder and row.until > now:
-            return None
-        lease = Lease(node=node, holder=holder, fence=row.fence + 1, until=now + keep)
-        await connection.execute(_written(lease))
+    return await writing(engine, lambda connection: _acquired(connection, node, holder, now, keep))
+
+
+def _acquired(connection: sa.Connection, node: str, holder: str, now: datetime, keep: timedelta) -> Lease | None:
+    insert_new(connection, schema.lease, [{"node": node, "holder": "", "fence": 0, "until": _NEVER}])
+    row = connection.execute(_locked(node)).one()
+    if row.holder != holder and row.until > now:
+        return None
+    lease = Lease(node=node, holder=holder, fence=row.fence + 1, until=now + keep)
+    connection.execute(_written(lease))
     return lease
 
 
 async def renew(engine: AsyncEngine, lease: Lease, now: datetime, keep: timedelta) -> Lease:
     """The same lease for `keep` from now; LeaseLost when another has it."""
     longer = replace(lease, until=now + keep)
-    async with engine.begin() as connection:
-        await ensure_held(connection, lease)
-        await connection.execute(_written(longer))
+    await writing(engine, lambda connection: _renewed(connection, lease, longer))
     return longer
+
+
+def _renewed(connection: sa.Connection, lease: Lease, longer: Lease) -> None:
+    ensure_held(connection, lease)
+    connection.execute(_written(longer))
 
 
 async def release(engine: AsyncEngine, lease: Lease) -> None:
     """Let the next daemon begin at once; nothing happens when the lease is already another's."""
     mine = sa.and_(_TABLE.node == lease.node, _TABLE.fence == lease.fence)
-    async with engine.begin() as connection:
-        await connection.execute(sa.update(schema.lease).where(mine).values(until=_NEVER))
+    await writing(engine, lambda c: c.execute(sa.update(schema.lease).where(mine).values(until=_NEVER)))
 
 
-async def ensure_held(connection: AsyncConnection, lease: Lease) -> None:
+def ensure_held(connection: sa.Connection, lease: Lease) -> None:
     """Hold the lease's row until the transaction ends; LeaseLost when another has taken it since."""
-    row = (await connection.execute(_locked(lease.node))).one_or_none()
+    row = connection.execute(_locked(lease.node)).one_or_none()
     if row is None or row.fence != lease.fence:
         raise LeaseLost(lease.node)
 

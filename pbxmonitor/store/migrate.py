@@ -10,15 +10,15 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from pbxmonitor.store.types import StoreError, connect
+from pbxmonitor.store.types import StoreError, connect, writing
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 T = TypeVar("T")
 
 
-def migrations() -> Path:
+def migrations(package: Path = _PACKAGE) -> Path:
     """The folder with the migrations; StoreError when the installation lacks it."""
-    for folder in (_PACKAGE / "migrations", _PACKAGE.parent / "migrations"):
+    for folder in (package / "migrations", package.parent / "migrations"):
         if (folder / "env.py").is_file():
             return folder
     raise StoreError("the migrations are missing from this installation: install pbxmonitor again")
@@ -52,8 +52,7 @@ async def check(url: str) -> None:
 async def _on(url: str, work: Callable[[sa.Connection], T]) -> T:
     engine = connect(url)
     try:
-        async with engine.begin() as connection:
-            return await connection.run_sync(work)
+        return await writing(engine, work)
     finally:
         await engine.dispose()
 

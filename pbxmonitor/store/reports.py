@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pbxmonitor.domain.agent import AgentState, Interval
 from pbxmonitor.domain.call import StageKind
@@ -42,21 +41,21 @@ class Period:
         return [table.c.node == self.node] if self.node is not None else []
 
 
-async def last_told(connection: AsyncConnection) -> dict[str, datetime]:
+def last_told(connection: sa.Connection) -> dict[str, datetime]:
     """By node, the PBX's own time of the last fact: what is still open lasts until then."""
     table = schema.fact.c
-    found = await connection.execute(sa.select(table.node, sa.func.max(table.at).label("at")).group_by(table.node))
+    found = connection.execute(sa.select(table.node, sa.func.max(table.at).label("at")).group_by(table.node))
     return {row.node: row.at for row in found.all()}
 
 
-async def journal(connection: AsyncConnection, period: Period) -> list[Json]:
+def journal(connection: sa.Connection, period: Period) -> list[Json]:
     """The calls that began in the period, oldest first, in the stable JSON form of replay."""
     table = schema.call.c
-    told = await last_told(connection)
+    told = last_told(connection)
     wanted = sa.select(schema.call).where(period.holds(schema.call, "started_at"))
-    calls = (await connection.execute(wanted.order_by(table.started_at, table.key))).all()
+    calls = (connection.execute(wanted.order_by(table.started_at, table.key))).all()
     parts = {
-        each.name: await _parts(connection, period, each, order)
+        each.name: _parts(connection, period, each, order)
         for each, order in (
             (schema.stage, "position"),
             (schema.offer, "position"),
@@ -68,11 +67,11 @@ async def journal(connection: AsyncConnection, period: Period) -> list[Json]:
     return [_call(call, parts, told.get(call.node, call.started_at)) for call in calls]
 
 
-async def _parts(connection: AsyncConnection, period: Period, table: sa.Table, order: str) -> Parts:
+def _parts(connection: sa.Connection, period: Period, table: sa.Table, order: str) -> Parts:
     of_call = sa.and_(table.c.node == schema.call.c.node, table.c.call == schema.call.c.key)
     wanted = sa.select(table).join(schema.call, of_call).where(period.holds(schema.call, "started_at"))
     found: dict[tuple[str, str], list[Found]] = defaultdict(list)
-    for row in (await connection.execute(wanted.order_by(table.c[order]))).all():
+    for row in (connection.execute(wanted.order_by(table.c[order]))).all():
         found[row.node, row.call].append(row)
     return found
 
@@ -148,12 +147,12 @@ def _talk(row: Found, now: datetime) -> Json:
     }
 
 
-async def intervals(connection: AsyncConnection, period: Period) -> list[Json]:
+def intervals(connection: sa.Connection, period: Period) -> list[Json]:
     """The stretches of pause, DND and offline that touch the period, in the order they began."""
-    return [interval_view(interval) for _, interval in await shown_intervals(connection, period)]
+    return [interval_view(interval) for _, interval in shown_intervals(connection, period)]
 
 
-async def shown_intervals(connection: AsyncConnection, period: Period) -> list[tuple[str, Interval]]:
+def shown_intervals(connection: sa.Connection, period: Period) -> list[tuple[str, Interval]]:
     """Those stretches, each with its node."""
     table = schema.agent_interval
     wanted = sa.select(table).where(
@@ -164,7 +163,7 @@ async def shown_intervals(connection: AsyncConnection, period: Period) -> list[t
         sa.or_(table.c.ended_at.is_(None), table.c.ended_at != table.c.began_at),
         *period.of_node(table),
     )
-    rows = (await connection.execute(wanted.order_by(table.c.began_at, table.c.agent))).all()
+    rows = (connection.execute(wanted.order_by(table.c.began_at, table.c.agent))).all()
     return [(row.node, _interval(row)) for row in rows]
 
 
@@ -180,8 +179,8 @@ def _interval(row: Found) -> Interval:
     )
 
 
-async def callbacks(connection: AsyncConnection, period: Period) -> list[Json]:
+def callbacks(connection: sa.Connection, period: Period) -> list[Json]:
     """The callbacks opened in the period, in the order they were opened, with their attempts."""
     table = schema.callback
     wanted = sa.select(table).where(period.holds(table, "opened_at")).order_by(table.c.opened_at, table.c.call)
-    return [callback_view(each) for each in await with_attempts(connection, (await connection.execute(wanted)).all())]
+    return [callback_view(each) for each in with_attempts(connection, connection.execute(wanted).all())]

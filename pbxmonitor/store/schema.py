@@ -83,7 +83,7 @@ fact = _table(
     _moment("at"),
     _word("kind", 32),
     _text("body", null=True),
-    sa.UniqueConstraint("node", "key"),
+    sa.UniqueConstraint("key", "node"),
     sa.Index(None, "node", "at"),
 )
 

@@ -1,19 +1,22 @@
 """All that differs between SQLite, PostgreSQL and MariaDB; nothing outside this module asks which one it is."""
 
+import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
 
 _DRIVERS: Final = {
     "sqlite": ("sqlite+aiosqlite", "aiosqlite", ""),
@@ -29,6 +32,9 @@ TABLE_OPTIONS: Final[dict[str, Any]] = {
     "sqlite_with_rowid": False,
 }
 _BUSY_MS: Final = 10_000
+# SQLite's own driver, for whole transactions in one thread: aiosqlite changes threads three times a statement,
+# which cost a third of the time of a batch. Every other driver is asynchronous by itself.
+_TWINS: Final[WeakKeyDictionary[sa.Engine, sa.Engine]] = WeakKeyDictionary()
 
 
 class StoreError(Exception):
@@ -114,6 +120,8 @@ def connect(url: str) -> AsyncEngine:
     address = async_url(url)
     if address.drivername.startswith("sqlite"):
         return _sqlite(address)
+    # The server's notes ("name ignored for PRIMARY key") are no warnings of ours.
+    logging.getLogger("asyncmy").setLevel(logging.ERROR)
     # READ COMMITTED on MariaDB as on PostgreSQL: its own default locks the gaps between keys.
     isolation = {"isolation_level": "READ COMMITTED"} if address.drivername.startswith("mysql") else {}
     return create_async_engine(address, pool_pre_ping=True, pool_recycle=1800, hide_parameters=True, **isolation)
@@ -121,12 +129,22 @@ def connect(url: str) -> AsyncEngine:
 
 def _sqlite(address: URL) -> AsyncEngine:
     engine = create_async_engine(address, hide_parameters=True, connect_args={"timeout": _BUSY_MS / 1000})
-    sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    if address.database not in (None, "", ":memory:"):
+        plain = address.set(drivername="sqlite+pysqlite")
+        twin = sa.create_engine(plain, hide_parameters=True, connect_args={"check_same_thread": False})
+        _TWINS[engine.sync_engine] = twin
+        sa.event.listen(engine.sync_engine, "engine_disposed", lambda _engine: twin.dispose())
+        _prepare_sqlite(twin)
+    _prepare_sqlite(engine.sync_engine)
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(engine: sa.Engine) -> None:
+    sa.event.listen(engine, "connect", _connected_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+
+
+def _connected_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not begin transactions by itself: it would take the write lock in the middle of one.
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -140,23 +158,54 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-@asynccontextmanager
-async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection that only reads: on SQLite it neither waits for the writer nor keeps it waiting."""
+async def writing(engine: AsyncEngine, work: Callable[[sa.Connection], T]) -> T:
+    """Do the work in one transaction: committed when it returns, rolled back when it raises."""
+    twin = _TWINS.get(engine.sync_engine)
+    if twin is not None:
+        return await _in_thread(lambda: _written(twin, work))
+    async with engine.begin() as connection:
+        return await connection.run_sync(work)
+
+
+async def reading(engine: AsyncEngine, work: Callable[[sa.Connection], T]) -> T:
+    """Do the work, which only reads: on SQLite it neither waits for the writer nor keeps it waiting."""
+    twin = _TWINS.get(engine.sync_engine)
+    if twin is not None:
+        return await _in_thread(lambda: _read(twin, work))
     async with engine.execution_options(reads_only=True).connect() as connection:
-        yield connection
+        return await connection.run_sync(work)
 
 
-async def upsert(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
+def _written(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
+
+
+def _read(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+    with engine.execution_options(reads_only=True).connect() as connection:
+        return work(connection)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """The work done in a thread; whoever cancels waits until the transaction is over."""
+    running = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
     """Insert the rows, or give those that are there (same primary key) the new values; one executemany."""
     if rows:
-        await connection.execute(_upsert_of(table, connection.dialect.name), rows)
+        connection.execute(_upsert_of(table, connection.dialect.name), rows)
 
 
-async def insert_new(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
+def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
     """Insert those of the rows that are not there yet (same primary key); one executemany."""
     if rows:
-        await connection.execute(_upsert_of(table, connection.dialect.name, keep=True), rows)
+        connection.execute(_upsert_of(table, connection.dialect.name, keep=True), rows)
 
 
 _STATEMENTS: Final[dict[tuple[str, str, bool], sa.Insert]] = {}

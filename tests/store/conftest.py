@@ -42,12 +42,13 @@ class Server:
 
     def create(self, suffix: str) -> str:
         name = f"pbxmonitor_test_{os.getpid()}_{suffix}"
-        asyncio.run(self._run(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}"))
+        asyncio.run(self._run(f"CREATE DATABASE {name}"))
         self.made.append(name)
         return self.url(name)
 
     def drop_all(self) -> None:
-        asyncio.run(self._run(*(f"DROP DATABASE IF EXISTS {name}" for name in self.made)))
+        force = " WITH (FORCE)" if self.kind == "postgresql" else ""
+        asyncio.run(self._run(*(f"DROP DATABASE {name}{force}" for name in self.made)))
 
     async def _run(self, *statements: str) -> None:
         engine = create_async_engine(self._url.set(database=self._base), isolation_level="AUTOCOMMIT")
@@ -57,9 +58,6 @@ class Server:
                     await connection.execute(sa.text(statement))
         finally:
             await engine.dispose()
-
-
-Fresh = Callable[[str], str]
 
 
 @pytest.fixture(scope="session")

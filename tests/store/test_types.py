@@ -1,0 +1,124 @@
+"""What differs between the databases, and what must not."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pbxmonitor.store import schema
+from pbxmonitor.store.types import StoreError, UtcDateTime, async_url, connect, insert_new, reading, upsert, writing
+
+MOSCOW = timezone(timedelta(hours=3))
+
+
+def gap(lost_at: datetime, reason: str = "lost") -> dict[str, object]:
+    return {"node": "main", "lost_at": lost_at, "restored_at": None, "reason": reason}
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("sqlite:////var/lib/x.sqlite3", "sqlite+aiosqlite"),
+        ("postgresql://u@h/b", "postgresql+asyncpg"),
+        ("postgresql+psycopg://u@h/b", "postgresql+asyncpg"),
+        ("mariadb://u@h/b", "mysql+asyncmy"),
+        ("mysql://u@h/b", "mysql+asyncmy"),
+    ],
+)
+def test_a_plain_url_gets_the_asynchronous_driver(url: str, driver: str) -> None:
+    assert async_url(url).drivername == driver
+
+
+def test_mariadb_speaks_all_of_unicode_and_postgresql_takes_sslmode() -> None:
+    assert async_url("mariadb://u@h/b").query["charset"] == "utf8mb4"
+    assert dict(async_url("postgresql://u@h/b?sslmode=require").query) == {"ssl": "require"}
+
+
+@pytest.mark.parametrize("url", ["oracle://u:hunter2@h/b", "nonsense hunter2", ""])
+def test_an_unknown_database_is_one_line_that_says_what_to_write(url: str) -> None:
+    with pytest.raises(StoreError) as error:
+        async_url(url)
+    assert "postgresql:" in str(error.value)
+    assert "hunter2" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_password_is_in_no_text_of_the_engine() -> None:
+    engine = connect("postgresql://u:hunter2@127.0.0.1/b")
+    assert "hunter2" not in f"{engine!r} {engine.url} {engine.sync_engine!r}"
+
+
+async def test_a_moment_comes_back_to_the_microsecond_and_in_utc(engine: AsyncEngine) -> None:
+    at = datetime(2026, 3, 29, 4, 30, 0, 123457, tzinfo=MOSCOW)
+    await writing(engine, lambda connection: upsert(connection, schema.gap, [gap(at)]))
+    kept = await reading(engine, lambda connection: connection.execute(sa.select(schema.gap.c.lost_at)).scalar_one())
+    assert (kept, kept.tzinfo) == (at, UTC)
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="without a time zone"):
+        UtcDateTime().process_bind_param(datetime(2026, 1, 1), sa.create_engine("sqlite://").dialect)  # noqa: DTZ001
+
+
+async def test_upsert_changes_what_is_there_and_insert_new_leaves_it(engine: AsyncEngine) -> None:
+    one, two = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+
+    def work(connection: sa.Connection) -> None:
+        upsert(connection, schema.gap, [gap(one, "first")])
+        upsert(connection, schema.gap, [gap(one, "second"), gap(two, "other")])
+        insert_new(connection, schema.gap, [gap(one, "third")])
+        insert_new(connection, schema.node, [{"name": "main"}, {"name": "main"}])
+
+    await writing(engine, work)
+    rows = await reading(
+        engine,
+        lambda connection: connection.execute(sa.select(schema.gap.c.reason).order_by("lost_at")).scalars().all(),
+    )
+    assert rows == ["second", "other"]
+
+
+async def test_names_that_differ_in_case_or_accent_are_two(engine: AsyncEngine) -> None:
+    rows = [{"node": "main", "agent": name} for name in ("Анна", "анна", "Ёлка", "Елка", "a", "á")]
+    await writing(engine, lambda connection: insert_new(connection, schema.agent, rows))
+    count = sa.select(sa.func.count()).select_from(schema.agent)
+    assert await reading(engine, lambda connection: connection.execute(count).scalar_one()) == 6
+
+
+async def test_a_text_that_no_column_can_hold_is_cut_and_loses_nothing_else(engine: AsyncEngine) -> None:
+    rows = [
+        {"node": "main", "agent": "x" * 500},
+        {"node": "main", "agent": "a\0b"},
+        {"node": "main", "agent": "😀" * 90},
+    ]
+    await writing(engine, lambda connection: insert_new(connection, schema.agent, rows))
+    names = await reading(
+        engine, lambda connection: connection.execute(sa.select(schema.agent.c.agent)).scalars().all()
+    )
+    assert sorted(names) == ["ab", "x" * 80, "😀" * 80]
+
+
+async def test_work_that_breaks_leaves_no_row(engine: AsyncEngine) -> None:
+    def work(connection: sa.Connection) -> None:
+        connection.execute(sa.insert(schema.node), [{"name": "one"}])
+        connection.execute(sa.insert(schema.node), [{"name": "one"}])
+
+    with pytest.raises(IntegrityError):
+        await writing(engine, work)
+    assert await reading(engine, lambda connection: connection.execute(sa.select(schema.node)).all()) == []
+
+
+async def test_a_call_that_goes_takes_its_parts_along(engine: AsyncEngine) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    call = {"node": "main", "key": "1.0", "direction": "inbound", "called": "1001", "started_at": at, "wait_s": 0.0}
+    call |= {"disposition": "unknown", "lost": False, "talk_s": 0.0, "short_hangup": False}
+    verdict = {"node": "main", "call": "1.0", "agent": "101", "verdict": "missed", "short_hangups": 0}
+
+    def work(connection: sa.Connection) -> int:
+        connection.execute(sa.insert(schema.call), [call])
+        connection.execute(sa.insert(schema.verdict), [verdict])
+        connection.execute(sa.delete(schema.call))
+        return len(connection.execute(sa.select(schema.verdict)).all())
+
+    assert await writing(engine, work) == 0
