@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -270,9 +270,9 @@ class Settings(BaseSettings):
         return ZoneInfo(self.timezone)
 
 
-def load(path: Path | None = None) -> Settings:
+def load(path: Path | None = None, defaults: Sequence[Path] = DEFAULT_PATHS) -> Settings:
     """The settings from that file (or the first default one there is) and the environment; SettingsError."""
-    path = path or next((candidate for candidate in DEFAULT_PATHS if candidate.is_file()), None)
+    path = path or next((candidate for candidate in defaults if candidate.is_file()), None)
     source = str(path) if path else "settings"
     try:
         _refuse_unknown_variables()
