@@ -60,7 +60,7 @@ class Plan:
 
     tapes: tuple[Recording, ...]
     directory: Path
-    speed: float = 4.0
+    speed: float = 1.0
     seconds: float | None = None
     once: bool = False
 
@@ -144,7 +144,7 @@ def _write_settings(plan: Plan, pbx: SimulatedPbx, login: Login) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pbxmonitor.simulator.demo", description=__doc__)
     parser.add_argument("tapes", nargs="*", type=Path, metavar="TAPE", help="recordings to play instead of the bundled")
-    parser.add_argument("--speed", type=_positive, default=4.0, help="times as fast as recorded (default 4)")
+    parser.add_argument("--speed", type=_positive, default=1.0, help="times as fast as recorded (default 1)")
     parser.add_argument("--seconds", type=_positive, help="end after so many seconds (default: at Ctrl-C)")
     parser.add_argument("--once", action="store_true", help="end when every recording has been played once")
     parser.add_argument("--directory", type=Path, help="keep settings and database here (default: thrown away)")

@@ -16,7 +16,7 @@ from pbxmonitor.simulator.shift import Shift
 
 log = structlog.get_logger()
 # Between two recordings, seconds of the recordings' own time.
-PAUSE = 2.0
+PAUSE = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
