@@ -1,17 +1,20 @@
 """`pbxmonitor check`: what is wrong, and the line to put where. Each finding is a sentence in the reader's language."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from pbxmonitor.clock import SystemClock
-from pbxmonitor.pbx.asterisk.ami import Ami, LinkDown, LinkLost, LinkUp, Refused
-from pbxmonitor.pbx.asterisk.ari import Ari, AriError
+from pbxmonitor.pbx.asterisk.ami import Ami, LinkDown, LinkUp, Refused
+from pbxmonitor.pbx.asterisk.ari import Ari
+from pbxmonitor.pbx.asterisk.ari_rest import AriError
 from pbxmonitor.pbx.asterisk.connect import ami_login, ari_login
-from pbxmonitor.pbx.asterisk.frames import FOLLOWED, Cutter, Frame, parse
+from pbxmonitor.pbx.asterisk.frames import Frame
 from pbxmonitor.settings import PbxSettings, Settings
 from pbxmonitor.store.migrate import current, head
 from pbxmonitor.store.types import connect
@@ -35,11 +38,11 @@ class Finding:
         return self.level != "error"
 
 
-def _ok(key: str, **values: object) -> Finding:
+def _ok(key: str, **values: Any) -> Finding:
     return Finding(level="ok", text=tr(f"check.{key}", **values))
 
 
-def _bad(key: str, level: str = "error", **values: object) -> Finding:
+def _bad(key: str, level: str = "error", **values: Any) -> Finding:
     return Finding(level=level, text=tr(f"check.{key}", **values), fix=tr(f"check.{key}.fix", **values))
 
 
@@ -71,84 +74,62 @@ async def _database(settings: Settings) -> Finding:
 
 
 async def _manager(pbx: PbxSettings) -> list[Finding]:
-    strangers: set[str] = set()
-    cutter = Cutter()
-
-    def tap(data: bytes, received_at: float) -> None:
-        strangers.update(_unfollowed(cutter, data, received_at))
-
-    ami = Ami(ami_login(pbx.ami), SystemClock(), tap=tap)
-    where = f"{pbx.ami.host}:{pbx.ami.port}"
+    ami, where = Ami(ami_login(pbx.ami), SystemClock()), f"{pbx.ami.host}:{pbx.ami.port}"
+    heard = _Heard(ami)
     try:
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
-            heard = _Heard(ami.listen())
             listening = tasks.create_task(heard.run())
-            await heard.up.wait()
-            found = await _probe(ami, heard, strangers) if heard.lost is None else []
+            up = await heard.up
+            found = [_ok("ami_fine", node=pbx.node, where=where, version=up.version), *await _probe(ami, up, heard)]
             listening.cancel()
     except TimeoutError:
-        return [_bad("ami_silent", node=pbx.node, where=where)]
-    if heard.lost is not None:
-        return [_bad("ami_refused", node=pbx.node, where=where, reason=heard.lost.reason)]
-    return [_ok("ami_fine", node=pbx.node, where=where), *found]
+        return [_bad("ami_away", node=pbx.node, where=where, reason=ami.trouble or "no answer")]
+    return found
 
 
 class _Heard:
     """What came over the link so far."""
 
-    def __init__(self, stream: AsyncIterator[LinkUp | LinkLost | list[Frame]]) -> None:
-        self._stream = stream
-        self.up = asyncio.Event()
-        self.lost: LinkLost | None = None
-        self.probe: Frame | None = None
-        self.probed = asyncio.Event()
+    def __init__(self, ami: Ami) -> None:
+        self._ami = ami
+        self.up: asyncio.Future[LinkUp] = asyncio.get_running_loop().create_future()
+        self.probe: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
-        async for heard in self._stream:
-            if isinstance(heard, LinkUp | LinkLost):
-                self.lost = heard if isinstance(heard, LinkLost) else None
-                self.up.set()
-                continue
-            for frame in heard:
-                if frame.event == "DeviceStateChange" and frame["Device"] == PROBE:
-                    self.probe = frame
-                    self.probed.set()
+        async for heard in self._ami.listen():
+            if isinstance(heard, LinkUp) and not self.up.done():
+                self.up.set_result(heard)
+            for frame in heard if isinstance(heard, list) else ():
+                if frame.event == "DeviceStateChange" and frame["Device"] == PROBE and not self.probe.done():
+                    self.probe.set_result(frame)
 
-
-def _unfollowed(cutter: Cutter, data: bytes, received_at: float) -> set[str]:
-    raws = cutter.feed(data)
-    return {"unfollowed"} if any(parse(raw, received_at, FOLLOWED) is None for raw in raws) else set()
+    @property
+    def unfollowed(self) -> int:
+        """How many messages came that nobody reads."""
+        return self._ami.counts.messages - self._ami.counts.followed
 
 
 _NEEDS = ("QueueStatus", "DeviceStateList", "PresenceStateList", "CoreShowChannels")
 
 
-async def _probe(ami: Ami, heard: _Heard, strangers: set[str]) -> list[Finding]:
-    found = [finding for action in _NEEDS if (finding := await _permission(ami, action)) is not None]
-    if found:
-        return found
+async def _probe(ami: Ami, up: LinkUp, heard: _Heard) -> list[Finding]:
+    missing = [action for action in _NEEDS if action not in up.actions]
+    if missing:
+        return [_bad("ami_permission", actions=", ".join(missing))]
     for state in ("INUSE", "NOT_INUSE"):
-        await _quietly(lambda state=state: ami.ask("Setvar", Variable=f"DEVICE_STATE({PROBE})", Value=state))
-    try:
-        async with asyncio.timeout(2.0):
-            await heard.probed.wait()
-    except TimeoutError:
-        found.append(_bad("ami_no_events", level="warning"))
-    if heard.probe is not None:
-        stamped = heard.probe.timestamp is not None
-        found.append(_ok("timestamps_fine") if stamped else _bad("timestamps_absent", level="warning"))
-    found.append(_bad("filters_absent", level="warning") if strangers else _ok("filters_fine"))
+        await _quietly(partial(ami.ask, "Setvar", Variable=f"DEVICE_STATE({PROBE})", Value=state))
+    found = [await _timestamps(heard)]
+    found.append(_bad("filters_absent", level="warning") if heard.unfollowed else _ok("filters_fine"))
     return found
 
 
-async def _permission(ami: Ami, action: str) -> Finding | None:
+async def _timestamps(heard: _Heard) -> Finding:
     try:
-        await ami.ask(action)
-    except Refused as refused:
-        return _bad("ami_permission", action=action, reason=str(refused))
-    except (LinkDown, TimeoutError):
-        return _bad("ami_permission", action=action, reason="no answer")
-    return None
+        async with asyncio.timeout(2.0):
+            frame = await heard.probe
+    except TimeoutError:
+        return _bad("ami_no_events", level="warning")
+    return _ok("timestamps_fine") if frame.timestamp is not None else _bad("timestamps_absent", level="warning")
 
 
 async def _quietly(ask: Callable[[], Awaitable[object]]) -> None:

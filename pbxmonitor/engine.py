@@ -66,7 +66,8 @@ class Engine:
 
     def _play_guarded(self, facts: Sequence[Fact]) -> tuple[Floor, tuple[Change, ...]]:
         """One by one, so that only the fact that breaks us is put aside."""
-        floor, changes = self.floor, []
+        floor = self.floor
+        changes: list[Change] = []
         for fact in facts:
             try:
                 floor, more = play(floor, (fact,))

@@ -59,7 +59,7 @@ class Poison(f.LegStarted):
         return "Poison()"
 
     @property
-    def linked(self) -> str:  # type: ignore[override]
+    def linked(self) -> str:
         raise RuntimeError("no rule can stand this")
 
 

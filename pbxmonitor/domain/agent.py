@@ -47,6 +47,7 @@ class Membership:
 
     queue: str
     paused: bool
+    reason: str | None = None
     wrapup: int = 0
 
 
@@ -67,6 +68,7 @@ class Agent:
     pause_reason: str | None = None
     calls: Mapping[str, AgentState] = field(default_factory=dict)
     wrapup_until: datetime | None = None
+    busy_since: datetime | None = None
 
     @property
     def offline(self) -> bool:
@@ -104,7 +106,8 @@ def engaged(agent: Agent, call: str, state: AgentState | None, at: datetime, wra
         calls[call] = state
     seconds = max((m.wrapup for m in agent.memberships.values()), default=0) if wrapup and state is None else 0
     until = at + timedelta(seconds=seconds) if seconds else agent.wrapup_until
-    return _active(replace(agent, calls=calls, wrapup_until=until), at)
+    since = (agent.busy_since or at) if calls else None
+    return _active(replace(agent, calls=calls, wrapup_until=until, busy_since=since), at)
 
 
 def _active(agent: Agent, at: datetime) -> Agent:
@@ -149,7 +152,10 @@ def _availability(agent: Agent) -> tuple[AgentState, str | None, str | None]:
 
 
 def _member(agent: Agent, queue: str, paused: bool, reason: str | None, wrapup: int) -> Agent:
-    members = {**agent.memberships, queue: Membership(queue=queue, paused=paused, wrapup=wrapup)}
+    members = {
+        **agent.memberships,
+        queue: Membership(queue=queue, paused=paused, reason=reason if paused else None, wrapup=wrapup),
+    }
     still = any(member.paused for member in members.values())
     pause = (reason if paused else agent.pause_reason) if still else None
     return replace(agent, memberships=members, was_member=True, pause_reason=pause)

@@ -88,7 +88,10 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A stop of the journey; `available` and `reachable` count a queue's members as the caller came."""
+    """A stop of the journey.
+
+    Of a queue `available` and `reachable` count the members as the caller came, `idle` those who were free as he waited.
+    """
 
     kind: StageKind
     name: str
@@ -98,6 +101,7 @@ class Stage:
     targets: tuple[Target, ...] = ()
     available: int | None = None
     reachable: int | None = None
+    idle: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

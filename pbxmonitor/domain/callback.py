@@ -93,7 +93,9 @@ def settle(known: Iterable[Callback], call: Call, judgement: Judgement, policy: 
 
 def client_of(call: Call) -> str | None:
     """The customer's number, where there is one that can be called."""
-    number = {Direction.INBOUND: call.caller, Direction.OUTBOUND: call.called}.get(call.direction)
+    rang = outside_leg(call) if call.direction is Direction.OUTBOUND else None
+    dialled = rang.number if rang is not None and rang.number else call.called
+    number = {Direction.INBOUND: call.caller, Direction.OUTBOUND: dialled}.get(call.direction)
     return number if number is not None and number.lstrip("+").isdigit() else None
 
 
@@ -159,9 +161,14 @@ def _close(debt: Callback, state: State, call: Call, rescuer: str | None) -> Cal
     return replace(debt, state=state, closed_by_call=call.key, closed_at=call.ended_at, rescuer=rescuer)
 
 
+def outside_leg(call: Call) -> Leg | None:
+    """The last channel that rang outside."""
+    return next((each for each in reversed(list(call.legs.values())) if each.trunk), None)
+
+
 def attempt_of(call: Call, judgement: Judgement, policy: Policy) -> Attempt | None:
     """The try that an outbound call was; None when nothing rang outside."""
-    leg = next((each for each in reversed(list(call.legs.values())) if each.trunk), None)
+    leg = outside_leg(call)
     if leg is None:
         return None
     ended = leg.answered_at or leg.ended_at or call.ended_at or leg.began_at

@@ -303,3 +303,4 @@ class Snapshot(Fact):
     legs: tuple[LegStarted, ...] | None = None
     answered: frozenset[str] = frozenset()
     bridges: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()

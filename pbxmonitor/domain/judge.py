@@ -165,7 +165,11 @@ def _dial_result(call: Call, stage: Stage) -> StageResult:
 
 def _external_result(call: Call, stage: Stage) -> StageResult:
     left_at = stage.left_at or stage.entered_at
-    legs = [leg for leg in call.legs.values() if leg.trunk and stage.entered_at <= leg.began_at <= left_at]
+    legs = [
+        leg
+        for leg in call.legs.values()
+        if leg.dialled_by and leg.trunk and stage.entered_at <= leg.began_at <= left_at
+    ]
     if not legs:
         return StageResult.UNREACHABLE
     if any(leg.answered_at for leg in legs):
@@ -222,7 +226,7 @@ def _cause(call: Call, stages: tuple[Stage, ...], disposition: Disposition, poli
         (Cause.NO_AGENTS, lambda: _inside(stages) and not rings and _nobody(queues)),
         (Cause.TECHNICAL, lambda: _inside(stages) and _technical(rings, queues)),
         (Cause.REFUSED, lambda: _inside(stages) and _all(rings, {OfferResult.BUSY})),
-        (Cause.OVERLOAD, lambda: _inside(stages) and not rings and any(stage.available for stage in queues)),
+        (Cause.OVERLOAD, lambda: _inside(stages) and not rings and _all_busy(queues)),
         (Cause.TRANSFER_FAILED, lambda: _transfer_failed(call)),
         (Cause.DROPPED, lambda: bool(call.talks or call.dumped)),
         (Cause.DECLINED, lambda: any(offer.result is OfferResult.DECLINED for offer in rings)),
@@ -238,6 +242,11 @@ def _inside(stages: tuple[Stage, ...]) -> bool:
 
 def _nobody(queues: list[Stage]) -> bool:
     return bool(queues) and all(stage.available == 0 for stage in queues)
+
+
+def _all_busy(queues: list[Stage]) -> bool:
+    """From entry to end every available agent was at work with somebody else."""
+    return any(stage.available for stage in queues) and all(stage.idle == 0 for stage in queues)
 
 
 def _technical(rings: list[Offer], queues: list[Stage]) -> bool:

@@ -88,7 +88,7 @@ class Draft:
         before, after = self._moved(fact)
         if after is None or after is before:
             return None
-        pairs = [(before, self._staffed(before, after)), *([guest] if guest is not None else [])]
+        pairs = [(before, self._left(before, self._staffed(before, after))), *([guest] if guest is not None else [])]
         for was, now in pairs:
             self._calls[now.key] = now
             if now.ended_at is not None and (was is None or was.ended_at is None):
@@ -147,19 +147,32 @@ class Draft:
         stage = after.open_stage
         if not entered or stage is None or stage.kind is not StageKind.QUEUE:
             return after
-        names = self._queues.get(stage.name, self._base.queues.get(stage.name)) or ()
-        members = [agent for agent in map(self.agent, names) if agent and agent.available_in(stage.name)]
-        if not names:
+        members = self._available_in(stage.name)
+        if members is None:
             return after
         return after.with_stage(available=len(members), reachable=sum(not agent.offline for agent in members))
 
+    def _available_in(self, queue: str) -> list[Agent] | None:
+        """Who could be rung there; None of a queue that no snapshot has told of."""
+        names = self._queues[queue] if queue in self._queues else self._base.queues.get(queue)
+        if names is None:
+            return None
+        return [agent for agent in map(self.agent, names) if agent is not None and agent.available_in(queue)]
+
+    def _left(self, before: Call | None, after: Call) -> Call:
+        """A queue just left notes how many of its members had been free for a while."""
+        stage = after.stages[-1] if after.stages else None
+        if stage is None or stage.kind is not StageKind.QUEUE or stage.left_at is None or stage.idle is not None:
+            return after
+        members = self._available_in(stage.name) if before is not None else None
+        if members is None:
+            return after
+        entered = stage.entered_at
+        idle = sum(1 for agent in members if agent.busy_since is None or agent.busy_since > entered)
+        return after.with_stage(idle=idle)
+
     def _engage(self, before: Call | None, after: Call, at: datetime) -> Iterator[tuple[Agent | None, Agent]]:
-        if (
-            before is not None
-            and before.offers is after.offers
-            and before.talks is after.talks
-            and ((before.connected_at is None) == (after.connected_at is None))
-        ):
+        if before is not None and _alike(before, after):
             return
         was, now = busy(before) if before is not None else {}, busy(after)
         for name in was.keys() | now.keys():
@@ -191,6 +204,12 @@ class Draft:
                 self._legs[leg] = None
             self._calls[stack.call] = None
             stack = stack.before
+
+
+def _alike(one: Call, other: Call) -> bool:
+    """Whether nobody's work can have changed between two states of a call."""
+    same = one.offers is other.offers and one.talks is other.talks and one.legs is other.legs
+    return same and (one.connected_at is None) == (other.connected_at is None)
 
 
 def busy(call: Call) -> dict[str, AgentState]:

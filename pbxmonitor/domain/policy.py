@@ -26,7 +26,7 @@ class WorkingHours:
         if day in self.holidays:
             return ()
         week = self.week or (((time.min, time.max),),) * 7
-        return tuple((self._utc(day, begin), self._utc(day, end)) for begin, end in week[day.weekday()])
+        return tuple((self._utc(day, begin), self._end(day, end)) for begin, end in week[day.weekday()])
 
     def open_at(self, at: datetime) -> bool:
         """Whether the site works at that moment."""
@@ -46,6 +46,10 @@ class WorkingHours:
                     return start + left
                 left -= max(end - start, timedelta())
         return at + timedelta(days=366)
+
+    def _end(self, day: date, moment: time) -> datetime:
+        """The day's last moment stands for midnight."""
+        return self._utc(day + timedelta(days=1), time.min) if moment == time.max else self._utc(day, moment)
 
     def _utc(self, day: date, moment: time) -> datetime:
         return datetime.combine(day, moment, self.zone).astimezone(UTC)

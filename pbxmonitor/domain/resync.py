@@ -1,11 +1,12 @@
 """`reconcile(floor, snapshot) -> facts`: what must have happened while nobody listened, told as ordinary facts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.agent import Agent
+from pbxmonitor.domain.call import Leg
 from pbxmonitor.domain.floor import Floor
 
 
@@ -39,7 +40,9 @@ def _members(floor: Floor, snapshot: f.Snapshot) -> Iterator[f.Fact]:
 
 def _differs(agent: Agent | None, member: f.SeenMember) -> bool:
     known = agent.memberships.get(member.queue) if agent is not None else None
-    return known is None or known.paused != member.paused or known.wrapup != member.wrapup
+    if known is None or known.paused != member.paused or known.wrapup != member.wrapup:
+        return True
+    return member.paused and known.reason != member.reason
 
 
 def _states(floor: Floor, snapshot: f.Snapshot) -> Iterator[f.Fact]:
@@ -69,21 +72,33 @@ def _presence_differs(floor: Floor, fact: f.PresenceChanged) -> bool:
 
 
 def _legs(floor: Floor, snapshot: f.Snapshot) -> Iterator[f.Fact]:
+    """What is new comes first: a call whose first channel is gone may go on with another."""
     if snapshot.legs is None:
         return
     there = {leg.leg for leg in snapshot.legs}
-    for call in floor.open_calls():
-        for leg in call.live():
-            if leg.id not in there:
-                yield f.LegVanished(**_dated(snapshot, "vanished", leg.id), leg=leg.id)
+    known = {leg.id: leg for call in floor.open_calls() for leg in call.live()}
     for seen in sorted(snapshot.legs, key=lambda leg: leg.leg != leg.linked):
         if seen.leg not in floor.legs:
             yield replace(seen, linked=seen.linked if seen.linked in there | set(floor.legs) else seen.leg)
-            if seen.leg in snapshot.answered:
-                yield f.LegAnswered(**_dated(snapshot, "answered", seen.leg), leg=seen.leg)
-    for found, bridge in snapshot.bridges:
-        if found not in floor.legs:
-            yield f.BridgeEntered(**_dated(snapshot, "bridged", found), leg=found, bridge=bridge)
+    for one, other in snapshot.pairs:
+        if one not in known or known[one].partner != other:
+            yield f.LocalJoined(**_dated(snapshot, "joined", one), leg=one, other=other)
+    for leg in sorted(snapshot.answered):
+        if leg not in known or known[leg].answered_at is None:
+            yield f.LegAnswered(**_dated(snapshot, "answered", leg), leg=leg)
+    yield from _bridges(known, snapshot)
+    for gone in sorted(known.keys() - there):
+        yield f.LegVanished(**_dated(snapshot, "vanished", gone), leg=gone)
+
+
+def _bridges(known: Mapping[str, Leg], snapshot: f.Snapshot) -> Iterator[f.Fact]:
+    now = dict(snapshot.bridges)
+    for leg in known.values():
+        if leg.bridge is not None and now.get(leg.id) != leg.bridge:
+            yield f.BridgeLeft(**_dated(snapshot, "left", leg.id), leg=leg.id, bridge=leg.bridge)
+    for leg_id, bridge in now.items():
+        if leg_id not in known or known[leg_id].bridge != bridge:
+            yield f.BridgeEntered(**_dated(snapshot, "bridged", leg_id), leg=leg_id, bridge=bridge)
 
 
 def _dated(snapshot: f.Snapshot, *what: str) -> dict[str, Any]:

@@ -24,7 +24,9 @@ Sink = Callable[[Batch], Awaitable[None]]
 class Pbx(Protocol):
     """One followed PBX; it reconnects by itself."""
 
-    node: str
+    @property
+    def node(self) -> str:
+        """Its name, part of every identity."""
 
     async def follow(self, sink: Sink) -> None:
         """Hand over what the PBX tells, in its order and as many facts at once as have come, until cancelled."""

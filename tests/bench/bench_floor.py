@@ -4,6 +4,7 @@ import gc
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.floor import Floor
@@ -17,7 +18,7 @@ FACTS = 4000
 def opened(number: int) -> Iterator[f.Fact]:
     """A caller who waits in a queue while one phone rings."""
     caller, phone = f"{number}.1", f"{number}.2"
-    base = {"node": "bench", "at": BEGAN + timedelta(milliseconds=number)}
+    base: dict[str, Any] = {"node": "bench", "at": BEGAN + timedelta(milliseconds=number)}
     yield f.LegStarted(
         **base, key=caller, leg=caller, linked=caller, endpoint="PJSIP/trunk", agent=None,
         number=f"+7916{number:07}", exten="1001", trunk=True, local=False, incoming=True,

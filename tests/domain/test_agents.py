@@ -163,7 +163,6 @@ def test_an_outbound_dialler_is_talking_once_the_client_answers() -> None:
     assert story.activity("102") == [("talking", 7)]
 
 
-@pytest.mark.xfail(strict=True, reason="an agent who picked up without a bridge stays at talking when his phone ends")
 def test_who_dumps_the_caller_is_free_again() -> None:
     story = Story().works_in("101", "sales").calls_in().waits_in("sales").rings("101").after(2).dumps("101")
     assert story.agent("101").activity is None

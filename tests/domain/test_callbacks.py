@@ -180,7 +180,6 @@ def test_a_click_to_call_is_an_attempt_like_any_other() -> None:
     assert story.debt.attempts[0].rang_s == 3
 
 
-@pytest.mark.xfail(strict=True, reason="an outbound call is matched by what was dialled, not by the number that rang")
 def test_an_attempt_is_recognised_by_the_number_that_really_rang() -> None:
     """The employee dials a prefix for the outside line, the trunk gets the client's number."""
     story = miss().after(60).dials("101", "9989161234501").after(0.1).is_put_through_to(CLIENT).rings_outside(CLIENT)

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.agent import AgentState
 from pbxmonitor.domain.judge import Disposition
@@ -85,7 +83,6 @@ def test_a_pause_ended_while_we_were_away_is_over() -> None:
     assert story.availability("101") == [("ready", None, 10), ("paused", "lunch", 80), ("ready", None, None)]
 
 
-@pytest.mark.xfail(strict=True, reason="reconcile compares whether a member is paused, not why")
 def test_a_pause_whose_reason_changed_while_we_were_away_is_split() -> None:
     story = staffed().pauses("101", "sales", reason="lunch").after(20)
     members = snapshot_of(story.floor, story.now).members or ()
@@ -170,7 +167,6 @@ def test_the_same_snapshot_twice_tells_nothing_new() -> None:
     assert len(story.after(60).take(replace(snapshot, at=story.now, key="again")).changes) == known
 
 
-@pytest.mark.xfail(strict=True, reason="reconcile does not tell that a known channel was answered")
 def test_a_phone_answered_while_we_were_away_is_answered() -> None:
     true = staffed().calls_in().waits_in("sales").rings("101").after(3)
     story = staffed().calls_in().waits_in("sales").rings("101").after(3)
@@ -179,7 +175,6 @@ def test_a_phone_answered_while_we_were_away_is_answered() -> None:
     assert story.results == [("101", "answered")]
 
 
-@pytest.mark.xfail(strict=True, reason="reconcile does not tell the bridge of a known channel")
 def test_a_talk_begun_while_we_were_away_is_going_on() -> None:
     true = staffed().calls_in().waits_in("sales").rings("101").after(3)
     story = staffed().calls_in().waits_in("sales").rings("101").after(3)
@@ -188,7 +183,6 @@ def test_a_talk_begun_while_we_were_away_is_going_on() -> None:
     assert [talk.agent for talk in story.call.talks if talk.ended_at is None] == ["101"]
 
 
-@pytest.mark.xfail(strict=True, reason="reconcile ends a call before it tells of the channels that came meanwhile")
 def test_a_call_whose_first_channel_went_while_another_came_is_still_open() -> None:
     true = staffed().calls_in().waits_in("sales")
     story = staffed().calls_in().waits_in("sales")

@@ -197,9 +197,6 @@ def test_a_mobile_that_is_not_reached_gives_the_stage_its_result(heard: bool, ca
     assert story.stages == [("external", MOBILE, result)]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the inbound leg, answered, is counted among the legs dialled in its own instant"
-)
 def test_the_callers_own_leg_is_never_the_mobiles_answer() -> None:
     """Without timestampevents a whole chunk of events has one time of receipt."""
     story = Story().calls_in().is_put_through_to(MOBILE).rings_outside(heard=False).after(0.3)

@@ -30,6 +30,7 @@ def snapshot_of(floor: Floor, at: datetime) -> f.Snapshot:
         legs=tuple(_leg(call, leg, floor.node) for call, leg in live),
         answered=frozenset(leg.id for _, leg in live if leg.answered_at is not None),
         bridges=tuple((leg.id, leg.bridge) for _, leg in live if leg.bridge is not None),
+        pairs=tuple((leg.id, leg.partner) for _, leg in live if leg.partner is not None and leg.id < leg.partner),
     )
 
 

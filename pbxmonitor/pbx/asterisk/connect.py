@@ -5,8 +5,8 @@ from functools import partial
 from pbxmonitor.clock import Clock
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.pbx.asterisk.ami import Ami, AmiLogin
-from pbxmonitor.pbx.asterisk.ari import AriLogin
 from pbxmonitor.pbx.asterisk.ari_events import AriEvents
+from pbxmonitor.pbx.asterisk.ari_rest import AriLogin
 from pbxmonitor.pbx.asterisk.naming import Site, canonical
 from pbxmonitor.pbx.asterisk.node import AsteriskNode
 from pbxmonitor.settings import AmiSettings, AriSettings, PbxSettings, Settings, to_policy

@@ -1,4 +1,4 @@
-"""One Asterisk followed: its AMI stream as facts, a snapshot after every connection, ARI's presence as second opinion."""
+"""One Asterisk followed: its AMI stream as facts, a snapshot after every connection, ARI's presence beside it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from pbxmonitor.clock import Clock
 from pbxmonitor.domain.facts import DeviceSeen, Fact
 from pbxmonitor.pbx import Silence, Sink
 from pbxmonitor.pbx.asterisk.ami import Ami, LinkLost, LinkUp
-from pbxmonitor.pbx.asterisk.ari import AriEvent, AriUp, endpoint_seen
 from pbxmonitor.pbx.asterisk.ari_events import AriEvents
+from pbxmonitor.pbx.asterisk.ari_presence import AriEvent, AriUp, endpoint_seen
 from pbxmonitor.pbx.asterisk.frames import Frame
 from pbxmonitor.pbx.asterisk.naming import Site
 from pbxmonitor.pbx.asterisk.snapshot import QUESTIONS, SnapshotReader
@@ -84,17 +84,21 @@ class AsteriskNode:
     async def _follow_presence(self, ari: AriEvents, sink: Sink) -> None:
         async for heard in ari.events():
             if isinstance(heard, AriUp):
-                log.info("ari_up", node=self.node)
-            if not isinstance(heard, AriEvent):
+                seen = [self._seen(each.endpoint, each.online, heard.at) for each in heard.presence]
+            elif isinstance(heard, AriEvent) and (one := endpoint_seen(heard)) is not None:
+                seen = [self._seen(one.endpoint, one.online, one.at or self.clock.now())]
+            else:
                 continue
-            seen = endpoint_seen(heard)
-            agent = self.site.agent(seen.endpoint) if seen is not None else None
-            if seen is None or agent is None or seen.endpoint in self.site.trunks:
-                continue
-            at = seen.at or self.clock.now()
-            key = f"{at.timestamp()!r}/ari/{seen.endpoint}/{seen.online}"
-            fact = DeviceSeen(node=self.node, at=at, key=key, agent=agent, endpoint=seen.endpoint, online=seen.online)
-            await sink((fact,))
+            if facts := tuple(fact for fact in seen if fact is not None):
+                await sink(facts)
+
+    def _seen(self, endpoint: str, online: bool | None, at: datetime) -> DeviceSeen | None:
+        """An endpoint's presence as ARI tells it; None of what is no agent's, or not known."""
+        agent = self.site.agent(endpoint)
+        if agent is None or online is None or endpoint in self.site.trunks:
+            return None
+        key = f"{at.timestamp()!r}/ari/{endpoint}/{online}"
+        return DeviceSeen(node=self.node, at=at, key=key, agent=agent, endpoint=endpoint, online=online)
 
 
 def _facts(frames: Sequence[Frame], translate: Translator, lists: SnapshotReader) -> tuple[Fact, ...]:

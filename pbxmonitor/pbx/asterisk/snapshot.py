@@ -72,6 +72,17 @@ def _channels(site: Site, items: list[Frame], base: Base) -> f.Snapshot:
         legs=legs,
         answered=frozenset(item["Uniqueid"] for item in items if item["ChannelState"] == _UP),
         bridges=tuple((item["Uniqueid"], item["BridgeId"]) for item in items if item["BridgeId"]),
+        pairs=_pairs(items),
+    )
+
+
+def _pairs(items: list[Frame]) -> tuple[tuple[str, str], ...]:
+    """The two halves of each Local channel, which only their names tell: `Local/…-00000000;1` and `;2`."""
+    halves = {item["Channel"]: item["Uniqueid"] for item in items if item["Channel"].startswith("Local/")}
+    return tuple(
+        (leg, halves[f"{name[:-1]}2"])
+        for name, leg in halves.items()
+        if name.endswith(";1") and f"{name[:-1]}2" in halves
     )
 
 
