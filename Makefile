@@ -1,46 +1,47 @@
-# make demo    the daemon on embedded SQLite against a simulated PBX
-# make test    everything that CI looks at
-# make lint    formatting, linting, types, import contracts
-# make bench   the measurements, with the machine they were made on
-# make lab     a real Asterisk with phones to play with (root on Debian)
-# make e2e     every scenario staged on real Asterisks, 22 and 16 (root on Debian)
+# One command for each thing to do; everything is installed into .venv, nothing outside this folder
+# (but `make test` as root on Debian installs and starts the database servers that the tests talk to).
 
-VENV   := .venv
-BIN    := $(VENV)/bin
-PY     := $(BIN)/python
-EXTRAS := dev,postgresql,mariadb
+BIN := .venv/bin
+WANTED := pyproject.toml requirements-dev.lock
 
-.PHONY: demo test lint bench lab e2e setup services clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench lab e2e clean
 
-demo: setup
-	@$(PY) -m pbxmonitor.simulator.demo $(ARGS)
+help:  ## say what there is
+	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
-test: lint services
-	@$(PY) -m pytest -m "not full and not bench"
+demo: .venv/.runtime  ## the daemon on a simulated PBX; Ctrl-C prints the agents' report
+	@$(BIN)/python -m pbxmonitor.simulator.demo $(ARGS)
 
-lint: setup
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
+test: lint  ## formatting, lint, types, import contracts, then the whole suite
+	@.ci/services $(BIN)/pytest -m "not full and not bench" $(ARGS)
+
+lint: .venv/.dev  ## formatting, lint, types and import contracts only
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
-bench: setup services
-	@$(PY) -m tests.bench
+format: .venv/.dev  ## put the code in form
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-lab: setup
-	@$(PY) -m tests.rig up $(or $(VERSION),22)
+bench: .venv/.dev  ## measure, and say on what machine
+	@.ci/services $(BIN)/python -m tests.bench $(ARGS)
 
-e2e: setup services
-	@$(PY) -m pytest -m "asterisk" tests/e2e
+lab: .venv/.dev  ## a real Asterisk 22 to play with, left running
+	@$(BIN)/python -m tests.rig up 22
 
-setup: $(VENV)/.installed
+e2e: .venv/.dev  ## stage every scenario on Asterisk 22 and 16
+	@.ci/services $(BIN)/pytest -m "asterisk" $(ARGS)
 
-$(VENV)/.installed: pyproject.toml requirements-dev.lock .ci/setup
-	@sh .ci/setup "$(VENV)" "$(EXTRAS)"
+clean:  ## remove what was built and installed here
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.runtime: pyproject.toml
+	@.ci/install -e .
 	@touch $@
 
-services: setup
-	@sh .ci/services
-
-clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var
+.venv/.dev: $(WANTED)
+	@.ci/install -c requirements-dev.lock -e '.[postgresql,mariadb,dev]'
+	@touch $@ .venv/.runtime

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -16,19 +15,11 @@ import structlog
 from pbxmonitor.logs import set_up
 from pbxmonitor.masking import masked, masked_text
 
-
-@pytest.fixture(autouse=True)
-def logging_left_as_it_was() -> Iterator[None]:
-    root, hook = logging.getLogger(), sys.excepthook
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], sys.excepthook = handlers, hook
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_restored")
 
 
 @pytest.fixture
-def stream() -> io.StringIO:
+def stream(logging_restored: None) -> io.StringIO:
     out = io.StringIO()
     set_up("info", "json", out)
     return out
