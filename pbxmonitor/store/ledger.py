@@ -20,7 +20,7 @@ from pbxmonitor.store.debts import Debts, load_debts
 from pbxmonitor.store.form import fact_of, floor_from_text, floor_to_text
 from pbxmonitor.store.leases import Lease, ensure_held
 from pbxmonitor.store.rows import Touched, call_row, interval_row, journal_key, journal_rows, part_rows
-from pbxmonitor.store.types import Row, insert_new, reading, upsert, writing
+from pbxmonitor.store.types import Row, among, insert_new, reading, upsert, writing
 
 CHECKPOINT_FACTS: Final = 1_000
 # Writing one call of the floor costs about as much as two or three facts: a checkpoint stays a small part of the work.
@@ -75,7 +75,7 @@ class Ledger:
         found: list[str] = []
         for start in range(0, len(keys), _LARGEST_QUESTION):
             # By key alone: a planner without statistics would rather read all that the node has ever told.
-            asked = _FACT.key.in_(_padded(keys[start : start + _LARGEST_QUESTION]))
+            asked = among(connection, _FACT.key, keys[start : start + _LARGEST_QUESTION])
             rows = connection.execute(sa.select(_FACT.node, _FACT.key).where(asked))
             found += [key for node, key in rows.all() if node == self._node]
         return found
@@ -176,9 +176,3 @@ class Ledger:
             table = schema.verdict.c
             gone = sa.and_(table.node == self._node, table.call == call.key, table.agent.in_(sorted(stale)))
             connection.execute(sa.delete(schema.verdict).where(gone))
-
-
-def _padded(keys: list[str]) -> list[str]:
-    """The keys, the last repeated up to a power of two: few statements to prepare instead of one per length."""
-    size = 1 << max(len(keys) - 1, 0).bit_length()
-    return keys + keys[-1:] * (size - len(keys))

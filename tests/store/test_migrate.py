@@ -43,10 +43,10 @@ def test_up_down_and_up_again(empty: str) -> None:
     assert asyncio.run(migrate.current(empty)) == migrate.head()
 
 
-def test_the_migrations_make_the_very_schema(empty: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_migrations_make_the_very_schema(empty: str) -> None:
+    """`check` raises on any difference: the next test sees it do so."""
     asyncio.run(migrate.upgrade(empty))
     asyncio.run(migrate.check(empty))
-    assert "No new upgrade operations detected" in capsys.readouterr().out
 
 
 def test_a_schema_that_differs_is_noticed(empty: str) -> None:
