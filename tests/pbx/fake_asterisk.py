@@ -50,6 +50,9 @@ class FakeAsterisk:
             "CoreSettings": success("AMIversion: 11.0.0", "AsteriskVersion: 22.10.1"),
             "Ping": success("Ping: Pong", "Timestamp: 1795432181.300904"),
         }
+        self.all_gone = asyncio.Event()
+        self.all_gone.set()
+        self._open = 0
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._writers: list[asyncio.StreamWriter] = []
@@ -67,6 +70,7 @@ class FakeAsterisk:
         self._server.close()
         self.hang_up()
         await self._server.wait_closed()
+        await self.all_gone.wait()
 
     def say(self, text: str | bytes) -> None:
         """Send these bytes on every open connection."""
@@ -78,6 +82,11 @@ class FakeAsterisk:
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
+
+    def close_politely(self) -> None:
+        """End every open connection as Asterisk does: with an end of file."""
+        for writer in self._writers:
+            writer.close()
 
     async def asked(self, action: str, times: int = 1) -> Fields:
         """Wait until that action has been asked so many times; its fields."""
@@ -98,6 +107,8 @@ class FakeAsterisk:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._open += 1
+        self.all_gone.clear()
         self._writers.append(writer)
         writer.write(f"{GREETING}\r\n".encode())
         try:
@@ -109,6 +120,11 @@ class FakeAsterisk:
             pass
         finally:
             writer.close()
+            if writer in self._writers:
+                self._writers.remove(writer)
+            self._open -= 1
+            if not self._open:
+                self.all_gone.set()
 
     async def _answer(self, raw: bytes, writer: asyncio.StreamWriter) -> None:
         fields = dict(line.split(": ", 1) for line in raw.decode().strip().split("\r\n"))

@@ -32,6 +32,7 @@ from pbxmonitor.pbx.asterisk.link import (
     checked,
     not_connected,
     refusal,
+    unreadable,
 )
 
 __all__ = ["Ami", "AmiLogin", "Answer", "Backoff", "Counts", "LinkDown", "LinkLost", "LinkUp", "Refused", "Tap"]
@@ -312,7 +313,7 @@ class Ami:
             async with asyncio.timeout(self._login.connect_timeout):
                 await self._open(link)
                 return await self._log_in(link)
-        except (OSError, Refused, LinkDown) as error:
+        except (OSError, UnicodeError, Refused, LinkDown) as error:
             raise not_connected(error, self._login) from error
 
     async def _open(self, link: _Link) -> None:
@@ -356,7 +357,12 @@ class Ami:
 
 def _tls(login: AmiLogin) -> ssl.SSLContext:
     """TLS with the CA of the settings, the system's when none is given; no checks at all only when told so."""
-    context = ssl.create_default_context(cafile=str(login.ca_file) if login.ca_file else None)
+    try:
+        context = ssl.create_default_context(cafile=str(login.ca_file) if login.ca_file else None)
+    except ssl.SSLError:
+        raise unreadable(login.ca_file, "no certificate in it") from None
+    except OSError as error:
+        raise unreadable(login.ca_file, error.strerror) from None
     if login.tls_insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -166,21 +166,24 @@ def refusal(action: str, message: str) -> str:
     return f"{action}: {message}; {put} in manager.conf"
 
 
+def unreadable(ca_file: Path | None, why: str | None) -> NotConnected:
+    """The CA file cannot be used."""
+    return NotConnected(f"cannot read ca_file {ca_file}: {why}", "give the PEM file of the CA that signed Asterisk's")
+
+
 def not_connected(error: Exception, login: AmiLogin) -> NotConnected:
     """Why no link came about, in words, from whatever went wrong on the way."""
     match error:
         case Refused():
-            return NotConnected(
-                str(error), f"check username and secret, and permit = of [{login.username}]", login=True
-            )
+            advice = f"check username and secret, and permit = of [{login.username}] in manager.conf"
+            return NotConnected(str(error), advice, login=True)
         case LinkDown():
             closed = "Asterisk closed the connection before the login"
             return NotConnected(closed, "is this the right port (AMI, TLS or plain), and is the address permitted?")
         case TimeoutError():
-            return NotConnected(
-                f"no answer within {login.connect_timeout:g} s", "is this the AMI port, and is it open?"
-            )
-        case socket.gaierror():
+            nothing = f"no answer within {login.connect_timeout:g} s"
+            return NotConnected(nothing, "is this the AMI port, and does the firewall let us in?")
+        case socket.gaierror() | UnicodeError():
             return NotConnected(f"unknown host {login.host}", "check host in the settings, and DNS")
         case ssl.SSLCertVerificationError():
             return NotConnected(f"TLS: {error.verify_message}", "give the CA in ca_file, or set tls_insecure = true")
