@@ -1,12 +1,12 @@
 """python -m tests.rig: a real Asterisk to play with.
 
-  build [22|16]          fetch and install it (once, about two minutes)
-  up [22|16]             start it and leave it running
-  down [22|16]           stop it (without a version: all)
-  cli pbx|phones LINE    one line of its console      (--version 16 for the other one)
-  call LINE NUMBER       a customer calls: call 1001 +79161234501 --stay 20
-  behave WHO WHAT        behave 101 answer:2:8
-  record DIR VERSION [SCENARIO...]   stage scenarios and keep what a monitor would hear
+build [22|16]          fetch and install it (once, about two minutes)
+up [22|16]             start it and leave it running
+down [22|16]           stop it (without a version: all)
+cli pbx|phones LINE    one line of its console      (--version 16 for the other one)
+call LINE NUMBER       a customer calls: call 1001 +79161234501 --stay 20
+behave WHO WHAT        behave 101 answer:2:8
+record DIR VERSION [SCENARIO...]   stage scenarios and keep what a monitor would hear
 """
 
 import argparse
@@ -31,7 +31,9 @@ def main() -> int:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.rig", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.rig", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(required=True)
     for name, do in (("build", _build), ("up", _up), ("down", _down)):
         command = commands.add_parser(name)
@@ -40,7 +42,7 @@ def _arguments() -> argparse.ArgumentParser:
     for name, words in (("cli", ("side", "line")), ("call", ("line", "number")), ("behave", ("who", "what"))):
         command = commands.add_parser(name)
         for word in words:
-            command.add_argument(word, **({"choices": ("pbx", "phones")} if word == "side" else {}))
+            command.add_argument(word, choices=("pbx", "phones") if word == "side" else None)
         command.add_argument("--version", choices=VERSIONS, default=None)
         command.add_argument("--stay", type=float, default=60)
         command.set_defaults(do=_play, name=name)
@@ -96,15 +98,15 @@ def _record(told: argparse.Namespace) -> None:
 
 
 def _addresses(here: Plan) -> str:
-    return f"""Asterisk {here.version} runs, with 36 phones (101-106, 201-206, ... 606), a trunk and customers behind it.
+    return f"""Asterisk {here.version} runs, with 36 phones (101-106, ... 601-606), a trunk and customers.
 
-  AMI   127.0.0.1:{here.pbx_ami}   pbxmonitor / {here.secret}      (event filters on; "recorder" / {here.rig_secret}: everything)
+  AMI   127.0.0.1:{here.pbx_ami}   pbxmonitor / {here.secret}  (filtered; "recorder" / {here.rig_secret}: everything)
   ARI   127.0.0.1:{here.pbx_ari}   pbxmonitor / {here.ari_secret}
   SIP   127.0.0.1:{here.pbx_sip} (PBX), {here.phones_sip} (phones)       logs: {here.folder("pbx")}/log
 
   python -m tests.rig behave 101 answer:2:8            101 answers after 2 s and talks 8 s
-  python -m tests.rig call 1001 +79161234501           a customer calls department 1 (1002 one by one, 1005 direct, 1007 IVR,
-                                                       1014 the escalation; 2001... department 2)
+  python -m tests.rig call 1001 +79161234501           a customer calls department 1 (1002 one by one,
+                                                       1005 direct, 1007 IVR, 1014 escalation; 2001...)
   python -m tests.rig cli pbx "queue show sales1"
   python -m tests.rig down"""
 

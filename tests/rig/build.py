@@ -63,7 +63,8 @@ def _install(here: Plan) -> None:
     command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, str(half), mirror, str(script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
-        raise NotHere(f"Debian {suite} (Asterisk {here.version}) could not be fetched: {_last_line(done)}; try: {' '.join(command)}")
+        why = f"Debian {suite} (Asterisk {here.version}) could not be fetched: {_last_line(done)}"
+        raise NotHere(f"{why}; try: {' '.join(command)}")
     _prepare(half)
     done = private(half, f'chroot "$ROOT" sh -ec "apt-get update -q && apt-get install -y -q {PACKAGES}"')
     if done.returncode:
@@ -72,7 +73,8 @@ def _install(here: Plan) -> None:
 
 
 def _prepare(root: Path) -> None:
-    apt = 'APT::Install-Recommends "false";\nAcquire::Check-Valid-Until "false";\n'  # testing's Release file may be past its date
+    # the Release file of Debian testing may be past its date
+    apt = 'APT::Install-Recommends "false";\nAcquire::Check-Valid-Until "false";\n'
     (root / "etc/apt/apt.conf.d/99rig").write_text(apt)
     nothing_starts = root / "usr/sbin/policy-rc.d"
     nothing_starts.write_text("#!/bin/sh\nexit 101\n")

@@ -12,7 +12,7 @@ DEPARTMENTS = tuple("123456")
 PHONES_IN_DEPARTMENT = 6
 
 
-class NotHere(Exception):
+class NotHere(Exception):  # noqa: N818 - a reason, not an error
     """This machine cannot have the rig: the reason and what to do, in one line."""
 
 

@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 
 from tests.rig.build import build
-from tests.rig.plan import DEPARTMENTS, PHONES_IN_DEPARTMENT, NotHere, Plan, extensions
+from tests.rig.buttons import Buttons
+from tests.rig.desk import Desk, until
+from tests.rig.plan import NotHere, Plan, extensions
 from tests.rig.process import running, start_process, stop_process
 from tests.rig.wire import Refused, Wire
 
@@ -18,6 +21,7 @@ class Rig:
 
     def __init__(self, plan: Plan, pbx: Wire, phones: Wire) -> None:
         self.plan, self.pbx, self.phones = plan, pbx, phones
+        self._numbers = count(100001)
 
     @property
     def version(self) -> str:
@@ -25,27 +29,24 @@ class Rig:
         return self.plan.version
 
     async def behave(self, who: str, what: str) -> None:
-        """Tell a phone (101) or an outside number (+7...) how to take calls; docker/asterisk/etc/phones/extensions.conf lists the ways."""
+        """Tell a phone (101) or an outside number (+7...) how to take calls (see the phones' extensions.conf)."""
         await self.phones.ask("DBPut", Family="beh", Key=who, Val=what)
 
     async def call(self, did: str, number: str, stay: float = 60, name: str = "", press: str = "") -> None:
         """A customer calls DID and stays so many seconds after the PBX answers (or rings so long unanswered)."""
-        await self._originate(f"PJSIP/pbx/sip:{did}@127.0.0.1:{self.plan.pbx_sip}", f'"{name}" <{number}>', stay, stay, press)
+        await self._originate(
+            f"PJSIP/pbx/sip:{did}@127.0.0.1:{self.plan.pbx_sip}", f'"{name}" <{number}>', stay, stay, press
+        )
 
-    async def dial(self, agent: str, number: str, stay: float = 30, press: str = "") -> None:
-        """A phone dials a number; it waits 40 s for an answer and hangs up so many seconds after it."""
+    async def dial(self, agent: str, number: str, stay: float = 30, patience: float = 40) -> None:
+        """A phone dials a number; it waits so long for an answer and hangs up so many seconds after it."""
         channel = f"PJSIP/phone{agent}/sip:{number}@127.0.0.1:{self.plan.pbx_sip}"
-        await self._originate(channel, f"{agent} <{agent}>", stay, 40, press)
+        await self._originate(channel, f"{agent} <{agent}>", stay, patience)
 
-    async def try_dial(self, agent: str, number: str, patience: float, stay: float = 30) -> None:
-        """A phone dials a number and gives up when nobody has answered within patience seconds."""
-        channel = f"PJSIP/phone{agent}/sip:{number}@127.0.0.1:{self.plan.pbx_sip}"
-        await self._originate(channel, f"{agent} <{agent}>", stay, patience, "")
-
-    async def _originate(self, channel: str, caller: str, stay: float, patience: float, press: str) -> None:
+    async def _originate(self, channel: str, caller: str, stay: float, patience: float, press: str = "") -> None:
         await self.phones.ask(
             "Originate",
-            variables={"STAY_DTMF": press} if press else None,
+            Variable=[f"STAY_DTMF={press}"] if press else [],
             Channel=channel,
             CallerID=caller,
             Context="caller",
@@ -66,9 +67,10 @@ class Rig:
     async def plug(self, agent: str) -> None:
         """The phone registers again; returns when the PBX sees it."""
         await self.phones.command(f"pjsip send register reg{agent}")
-        async with asyncio.timeout(20):
-            while f"{agent}/sip:" not in await self.pbx.command("pjsip show contacts"):
-                await asyncio.sleep(0.2)
+        await until(lambda: self._registered(agent), 20, f"phone {agent} to register")
+
+    async def _registered(self, agent: str) -> bool:
+        return f"{agent}/sip:" in await self.pbx.command("pjsip show contacts")
 
     async def presence(self, agent: str, state: str) -> None:
         """Set the phone's presence from the server: "dnd,lunch,Обед" or "available"."""
@@ -76,15 +78,44 @@ class Rig:
 
     async def pause(self, agent: str, paused: bool, reason: str = "", queue: str = "") -> None:
         """Pause or unpause a member by hand, in one queue or in all."""
-        values = {"Interface": f"PJSIP/{agent}", "Paused": "true" if paused else "false"}
-        values |= {"Reason": reason} if reason else {}
-        values |= {"Queue": queue} if queue else {}
-        await self.pbx.ask("QueuePause", **values)
+        more: dict[str, str | list[str]] = {
+            name: value for name, value in (("Reason", reason), ("Queue", queue)) if value
+        }
+        await self.pbx.ask("QueuePause", Interface=f"PJSIP/{agent}", Paused=str(paused).lower(), **more)
 
     async def open_channels(self, words: tuple[str, ...] = ()) -> list[str]:
-        """Names of open channels of the PBX, of those that mention one of the words if any are given."""
+        """Names of open channels of the PBX, of those whose line mentions one of the words if any are given."""
+        shown = [line for line in (await self.pbx.command("core show channels concise")).splitlines() if "!" in line]
+        return [line.split("!")[0] for line in shown if not words or any(word in line for word in words)]
+
+    async def ringing(self, agent: str) -> bool:
+        """Whether the phone rings now."""
         shown = (await self.pbx.command("core show channels concise")).splitlines()
-        return [line.split("!")[0] for line in shown if "!" in line and (not words or any(w in line for w in words))]
+        fields = [line.split("!") for line in shown if line.startswith(f"PJSIP/{agent}-")]
+        return any(len(field) > 4 and field[4] == "Ringing" for field in fields)
+
+    async def strike_member(self, queue: str, agent: str) -> None:
+        """Take a member out of queues.conf and reload the queue; Asterisk sends no event for it."""
+        conf = self.plan.folder("pbx") / "etc/queues.conf"
+        lines = [line for line in conf.read_text().splitlines(keepends=True) if f"PJSIP/{agent}," not in line]
+        await self._reload_members(queue, "".join(lines))
+
+    async def restore_members(self, queue: str) -> None:
+        """Give the queue the members back that were struck out."""
+        await self._reload_members(queue, None)
+
+    async def _reload_members(self, queue: str, text: str | None) -> None:
+        conf = self.plan.folder("pbx") / "etc/queues.conf"
+        whole = conf.read_text()
+        conf.write_text(text or whole)
+        try:
+            await self.pbx.command(f"queue reload members {queue}")
+        finally:
+            conf.write_text(whole)
+
+    def buttons(self) -> Buttons:
+        """Somebody who presses the hold button of the phones that are told to hold."""
+        return Buttons(self.plan)
 
     async def quiet(self) -> None:
         """Hang everything up, reset every phone and wait until nothing is open and every phone is there."""
@@ -92,9 +123,14 @@ class Rig:
             with contextlib.suppress(Refused):
                 await wire.ask("Hangup", Channel="/.*/")
         await self.phones.command("database deltree beh")
-        async with asyncio.timeout(30):
-            while await self.open_channels() or await self.phones_here() < len(extensions()):
-                await asyncio.sleep(0.3)
+        await until(self._still, 30, "every call to end and every phone to be there")
+
+    async def _still(self) -> bool:
+        return not await self.open_channels() and await self.all_phones_here()
+
+    async def all_phones_here(self) -> bool:
+        """Whether every phone is registered and answers."""
+        return await self.phones_here() >= len(extensions())
 
     async def phones_here(self) -> int:
         """How many phones are registered and answer."""
@@ -113,58 +149,17 @@ class Rig:
         """The lines of the CDR."""
         return _lines(self.log("cdr.csv"))
 
-    def desk(self, department: str) -> "Desk":
+    def desk(self, department: str) -> Desk:
         """The hand that plays in one department only."""
         return Desk(self, department)
+
+    def new_number(self, department: str) -> str:
+        """A customer's number that was not used on this rig before: +7 916 D NNNNNN."""
+        return f"+7916{department}{next(self._numbers):06d}"
 
 
 def _lines(path: Path) -> list[str]:
     return path.read_text(errors="replace").splitlines() if path.exists() else []
-
-
-class Desk:
-    """One department of six phones: desk(3) is its third phone, desk.line(5) its fifth number. Departments do not meet."""
-
-    def __init__(self, rig: Rig, department: str) -> None:
-        self.rig, self.department = rig, department
-        self._customers = 0
-
-    def __call__(self, phone: int) -> str:
-        return f"{self.department}0{phone}"
-
-    def line(self, number: int) -> str:
-        """What a customer dials for line 1 to 14 of the department."""
-        return f"{self.department}0{number:02d}"
-
-    def queue(self, kind: str) -> str:
-        """The department's own queue: sales -> sales1."""
-        return f"{kind}{self.department}"
-
-    @property
-    def mobile(self) -> str:
-        """The manager's mobile of the department."""
-        return f"+7999000000{self.department}"
-
-    async def behave(self, phone: int | str, what: str) -> None:
-        """As Rig.behave; a phone by its place."""
-        await self.rig.behave(self(phone) if isinstance(phone, int) else phone, what)
-
-    async def call(self, line: int, number: str, stay: float = 60, name: str = "", press: str = "") -> None:
-        """A customer calls a line of this department."""
-        await self.rig.call(self.line(line), number, stay, name, press)
-
-    async def dial(self, phone: int, number: str, stay: float = 30, press: str = "") -> None:
-        """A phone of this department dials."""
-        await self.rig.dial(self(phone), number, stay, press)
-
-    async def clear(self) -> None:
-        """Wait until no call of the department is open and put its phones back to ringing."""
-        words = (*(self(n) for n in range(1, PHONES_IN_DEPARTMENT + 1)), *(self.line(n) for n in range(1, 15)))
-        for n in range(1, PHONES_IN_DEPARTMENT + 1):
-            await self.behave(n, "ring")
-        async with asyncio.timeout(120):
-            while await self.rig.open_channels(words):
-                await asyncio.sleep(0.2)
 
 
 def up(version: str) -> Plan:
@@ -216,12 +211,12 @@ async def _wire(port: int, here: Plan) -> Wire:
 
 
 async def _all_phones(rig: Rig) -> None:
+    await rig.cli("pbx", "core waitfullybooted")
     try:
-        async with asyncio.timeout(60):
-            while await rig.phones_here() < len(extensions()):
-                await asyncio.sleep(0.3)
+        await until(rig.all_phones_here, 60, "every phone to register")
     except TimeoutError:
-        raise NotHere(f"of {len(extensions())} phones {await rig.phones_here()} registered; see {rig.plan.folder('phones')}/log/full") from None
+        here, log = await rig.phones_here(), rig.plan.folder("phones") / "log/full"
+        raise NotHere(f"of {len(extensions())} phones {here} registered; see {log}") from None
 
 
-__all__ = ["DEPARTMENTS", "Desk", "Rig", "connect", "down", "start", "up"]
+__all__ = ["Desk", "Rig", "connect", "down", "start", "up"]

@@ -7,7 +7,7 @@ from itertools import count
 Message = dict[str, list[str]]
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - Asterisk's word
     """Asterisk answered Error; its message."""
 
 
@@ -55,23 +55,24 @@ class Wire:
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
 
-    async def ask(self, action: str, *, variables: dict[str, str] | None = None, **values: str) -> Message:
+    async def ask(self, action: str, **values: str | list[str]) -> Message:
         """Send an action and return its response. Raises Refused, TimeoutError (15 s) or ConnectionError."""
         number = str(next(self._numbers))
-        lines = [f"Action: {action}", f"ActionID: {number}", *(f"{k}: {v}" for k, v in values.items())]
-        lines += [f"Variable: {name}={value}" for name, value in (variables or {}).items()]
+        lines = [f"Action: {action}", f"ActionID: {number}"]
+        for name, value in values.items():
+            lines += [f"{name}: {each}" for each in ([value] if isinstance(value, str) else value)]
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._writer.write("\r\n".join([*lines, "", ""]).encode())
         try:
-            told = await asyncio.wait_for(answer, 15)
+            told: Message = await asyncio.wait_for(answer, 15)
         finally:
             del self._waiting[number]
-        if told["Response"][0] == "Error":
-            raise Refused(f"{action}: {' '.join(told.get('Message', []) + told.get('Output', []))}")
+        if told["Response"][0] == "Error" and "Output" not in told:
+            raise Refused(f"{action}: {' '.join(told.get('Message', []))}")
         return told
 
     async def command(self, line: str) -> str:
-        """What the Asterisk console answers to a line."""
+        """What the Asterisk console answers to a line, be it a complaint."""
         return "\n".join((await self.ask("Command", Command=line)).get("Output", []))
 
     async def _read(self) -> None:

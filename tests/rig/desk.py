@@ -1,0 +1,98 @@
+"""One department of the rig: six phones and fourteen numbers that meet nobody else's, for one story at a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from tests.rig.plan import PHONES_IN_DEPARTMENT
+
+if TYPE_CHECKING:
+    from tests.rig.rig import Rig
+
+LINES = 14
+
+
+async def until(what: Callable[[], Awaitable[object]], seconds: float, why: str) -> None:
+    """Ask again and again until it is so. Raises TimeoutError saying what was waited for."""
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                if await what():
+                    return
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        raise TimeoutError(f"waited {seconds:g} s in vain: {why}") from None
+
+
+class Desk:
+    """desk(3) is the department's third phone, desk.line(5) its fifth number."""
+
+    def __init__(self, rig: "Rig", department: str) -> None:
+        self.rig, self.department = rig, department
+        self._customers: list[str] = []
+
+    def __call__(self, phone: int) -> str:
+        return f"{self.department}0{phone}"
+
+    def line(self, number: int) -> str:
+        """What a customer dials for line 1 to 14 of the department."""
+        return f"{self.department}0{number:02d}"
+
+    def queue(self, kind: str) -> str:
+        """The department's own queue: sales -> sales1."""
+        return f"{kind}{self.department}"
+
+    @property
+    def mobile(self) -> str:
+        """The manager's mobile of the department."""
+        return f"+7999000000{self.department}"
+
+    def customer(self) -> str:
+        """The number of a customer nobody has heard of yet."""
+        number = self.rig.new_number(self.department)
+        self._customers.append(number)
+        return number
+
+    async def behave(self, who: int | str, what: str) -> None:
+        """As Rig.behave; a phone by its place."""
+        await self.rig.behave(self(who) if isinstance(who, int) else who, what)
+
+    async def call(self, line: int, number: str, stay: float = 60, name: str = "", press: str = "") -> None:
+        """A customer calls a line of this department."""
+        await self.rig.call(self.line(line), number, stay, name, press)
+
+    async def dial(self, phone: int, number: str, stay: float = 30, patience: float = 40) -> None:
+        """A phone of this department dials, waits for an answer and hangs up so many seconds after it."""
+        await self.rig.dial(self(phone), number, stay, patience)
+
+    async def rings(self, phone: int) -> bool:
+        """Whether the phone rings now."""
+        return await self.rig.ringing(self(phone))
+
+    async def wait_for(self, what: Callable[[], Awaitable[object]], seconds: float = 30) -> None:
+        """Wait until something is so in the department."""
+        await until(what, seconds, f"in department {self.department}")
+
+    async def over(self) -> None:
+        """Wait until what was begun has begun (5 s) and ended (120 s)."""
+        await until(self.open_channels, 5, f"a call in department {self.department}")
+        await self.ended()
+
+    async def ended(self) -> None:
+        """Wait until no call of the department is open (120 s)."""
+        await until(self._silent, 120, f"the end of the calls of department {self.department}")
+
+    async def clear(self) -> None:
+        """End what a story left: no call, every phone rings when called, nobody paused or out."""
+        for phone in range(1, PHONES_IN_DEPARTMENT + 1):
+            await self.behave(phone, "ring")
+        await self.ended()
+
+    async def open_channels(self) -> list[str]:
+        """The department's open channels."""
+        words = [f"PJSIP/{self(n)}-" for n in range(1, PHONES_IN_DEPARTMENT + 1)]
+        words += [f"!{self.line(n)}!" for n in range(1, LINES + 1)] + [f"!{number}!" for number in self._customers]
+        return await self.rig.open_channels((*words, f"!{self.mobile}!"))
+
+    async def _silent(self) -> bool:
+        return not await self.open_channels()
