@@ -90,7 +90,7 @@ class Leg:
 class Stage:
     """A stop of the journey.
 
-    Of a queue `available` and `reachable` count the members as the caller came, `idle` those who were free as he waited.
+    Of a queue `available` and `reachable` count the members as the caller came, `idle` those free while he waited.
     """
 
     kind: StageKind

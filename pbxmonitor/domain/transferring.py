@@ -1,0 +1,70 @@
+"""Transfers: the transferor's talk ends without blame, and the journey goes on at the target."""
+
+from dataclasses import replace
+
+from pbxmonitor.domain import facts as f
+from pbxmonitor.domain.call import Call, EndedBy, Leg, Offer, OfferResult, Stage, StageKind, StageResult, Transfer
+from pbxmonitor.domain.closing import close_stage, end_talk
+
+
+def _name(call: Call, leg: str) -> str:
+    """Who is at that leg: the agent of its talk or offer, else of the leg itself."""
+    talk = next((t for t in reversed(call.talks) if t.leg == leg), None)
+    if talk is not None:
+        return talk.agent
+    found = call.legs.get(leg)
+    return "" if found is None else found.agent or found.number or found.endpoint
+
+
+def _transferred(call: Call, fact: f.LegFact, kind: str, to: str) -> Call:
+    for talk in call.talks:
+        if talk.leg == fact.leg and talk.ended_at is None:
+            call = end_talk(call, talk, fact.at, EndedBy.TRANSFER)
+    transfer = Transfer(kind=kind, frm=_name(call, fact.leg), to=to, at=fact.at)
+    return replace(call, transfers=(*call.transfers, transfer))
+
+
+def transferred_blind(call: Call, fact: f.TransferredBlind) -> Call:
+    return _transferred(call, fact, "blind", fact.to)
+
+
+def transferred_attended(call: Call, fact: f.TransferredAttended) -> Call:
+    offer, outside = _consulted(call, fact), _consulted_outside(call, fact.target)
+    name = offer.agent if offer is not None else _name(call, outside.id if outside else fact.target)
+    call = _transferred(call, fact, "attended", name)
+    if offer is not None:
+        call = call.with_offer(offer, completed=True)
+    elif outside is None:
+        return call
+    answered = outside is not None or (offer is not None and offer.result is OfferResult.ANSWERED)
+    stage = Stage(
+        kind=StageKind.DIAL if offer is not None else StageKind.EXTERNAL,
+        name=name,
+        entered_at=fact.at,
+        left_at=fact.at if answered else None,
+        result=StageResult.ANSWERED if answered else None,
+    )
+    return replace(close_stage(call, fact.at), stages=(*call.stages, stage))
+
+
+def _near(call: Call, leg: str) -> set[str | None]:
+    """That channel and, of a Local one, its other half."""
+    half = call.legs.get(leg)
+    return {leg, half.partner if half is not None else None} - {None}
+
+
+def _consulted_outside(call: Call, target: str) -> Leg | None:
+    """The outside phone behind the target's channel."""
+    near = _near(call, target)
+    return next((leg for leg in call.live() if leg.trunk and (leg.id in near or leg.dialled_by in near)), None)
+
+
+def _consulted(call: Call, fact: f.TransferredAttended) -> Offer | None:
+    """The consultation's ring: the target's own when the event names it, else the last one still open or answered."""
+    rings = [offer for offer in call.offers if offer.consultation and not offer.completed]
+    near = _near(call, fact.target)
+    named = [o for o in rings if o.leg in near or (o.leg in call.legs and call.legs[o.leg].dialled_by in near)]
+    going = [o for o in rings if o.result in (None, OfferResult.ANSWERED)]
+    if named or _consulted_outside(call, fact.target) is not None:
+        return named[-1] if named else None
+    return going[-1] if going else None
