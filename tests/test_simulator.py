@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
 from pathlib import Path
@@ -476,6 +476,35 @@ async def test_the_websocket_tells_of_a_phone_that_went_away(pbx: SimulatedPbx) 
     assert (event["endpoint"]["resource"], event["contact_info"]["contact_status"]) == ("103", "Removed")
 
 
+async def test_our_own_ari_client_comes_up_and_hears_only_what_it_follows(pbx: SimulatedPbx) -> None:
+    from pbxmonitor.pbx.asterisk.ari_events import AriEvents
+    from pbxmonitor.pbx.asterisk.ari_presence import AriEvent, AriUp, endpoint_seen
+    from pbxmonitor.pbx.asterisk.ari_rest import AriLogin
+
+    pbx.board.begin(TAPES["04_22_ringall_answered"].lists)
+    login = AriLogin(base_url=pbx.ari.url, username=LOGIN.username, password=LOGIN.secret, app="monitor")
+    events = AriEvents(login, SystemClock(), frozenset({"ContactStatusChange"}))
+    async with asyncio.timeout(10), aclosing(events.events()) as stream:
+        up = await anext(stream)
+        assert isinstance(up, AriUp)
+        assert "PJSIP/101" in {state.endpoint for state in up.presence}
+        pbx.ari.tell(Frame("DeviceStateChange", {"Device": "PJSIP/101", "State": "INUSE"}, None, 0.0))
+        gone = {"URI": "sip:103@127.0.0.1", "ContactStatus": "Removed", "AOR": "103", "EndpointName": "103"}
+        pbx.ari.tell(Frame("ContactStatus", gone, None, 0.0))
+        heard = await anext(stream)
+    await events.aclose()
+    assert isinstance(heard, AriEvent)
+    seen = endpoint_seen(heard)
+    assert seen is not None
+    assert (seen.endpoint, seen.online) == ("PJSIP/103", False)
+
+
+async def test_a_request_over_the_limit_ends_the_connection(pbx: SimulatedPbx) -> None:
+    async with rest(pbx) as ari:
+        with pytest.raises(httpx.TransportError):
+            await ari.put("/ari/applications/x/eventFilter", content=b"x" * 100_000)
+
+
 # --- the demo
 
 
@@ -501,7 +530,18 @@ async def test_the_demo_records_every_call_and_reports_the_right_agents(
         agent: {kind: found[kind] for kind in kinds} for agent, found in verdicts.items()
     }
     printed = capsys.readouterr().out
-    assert set(re.findall(r"\b10\d\b", printed)) == set(verdicts)
+    assert set(re.findall(r"│ (\d+) +│", printed)) == set(verdicts)
+
+
+def test_the_demo_names_a_tape_that_is_not_there_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    from pbxmonitor.simulator.demo import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["absent.ami"])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert "absent.ami" in error
+    assert error.count("\n") == 1
 
 
 def test_the_demo_ends_by_itself_after_the_seconds_given() -> None:

@@ -3,12 +3,13 @@
 import base64
 import hmac
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.http11 import Request, Response
@@ -17,16 +18,18 @@ from pbxmonitor.clock import Clock
 from pbxmonitor.pbx.asterisk.frames import Frame
 from pbxmonitor.simulator.ami import LOOPBACK, VERSION
 from pbxmonitor.simulator.board import Board, Row
+from pbxmonitor.simulator.door import Door
 
 Json = dict[str, Any]
 EVENTS_PATH: Final = "/ari/events"
+_FILTER: Final = re.compile(r"/ari/applications/([^/]+)/eventFilter")
 _OFFLINE: Final = frozenset({"UNAVAILABLE", "INVALID"})
 _CHANNEL_STATES: Final = {"0": "Down", "3": "Dialing", "4": "Ring", "5": "Ringing", "6": "Up", "7": "Busy"}
 
 
 @dataclass(eq=False)
 class AriServer:
-    """Answers GET from the board. The password is never shown, and asked for in a Basic header only."""
+    """Answers GET from the board, and takes event filters. The password is asked for in a Basic header only."""
 
     board: Board
     clock: Clock
@@ -34,6 +37,7 @@ class AriServer:
     password: str = field(repr=False)
     port: int = 0
     _listening: dict[ServerConnection, str] = field(default_factory=dict, init=False)
+    _allowed: dict[str, frozenset[str]] = field(default_factory=dict, init=False)
     _resources: dict[str, Callable[[], Json | list[Json]]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +58,9 @@ class AriServer:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["AriServer"]:
         """Listen on `port` of the loopback (0: a free one, then named by `port`) until left."""
-        async with serve(self._listen, LOOPBACK, self.port, process_request=self._request) as server:
+        async with serve(
+            self._listen, LOOPBACK, self.port, process_request=self._request, create_connection=Door
+        ) as server:
             self.port = next(iter(server.sockets)).getsockname()[1]
             yield self
 
@@ -64,7 +70,8 @@ class AriServer:
         if event is None:
             return
         for connection, app in self._listening.items():
-            broadcast([connection], json.dumps({**event, "application": app, "timestamp": self._now()}))
+            if event["type"] in self._allowed.get(app, {event["type"]}):
+                broadcast([connection], json.dumps({**event, "application": app, "timestamp": self._now()}))
 
     def _now(self) -> str:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"
@@ -75,7 +82,9 @@ class AriServer:
         try:
             await connection.wait_closed()
         finally:
-            del self._listening[connection]
+            app = self._listening.pop(connection)
+            if app not in self._listening.values():
+                self._allowed.pop(app, None)
 
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         parts = urlsplit(request.path)
@@ -85,10 +94,27 @@ class AriServer:
             return _json(connection, HTTPStatus.BAD_REQUEST, {"error": "Missing parameter: app"})
         if parts.path == EVENTS_PATH:
             return None
+        if isinstance(connection, Door) and connection.method != "GET":
+            return self._change(connection, parts.path)
         resource = self._resources.get(parts.path)
         if resource is None:
             return _json(connection, HTTPStatus.NOT_FOUND, {"message": "Resource not found"})
         return _json(connection, HTTPStatus.OK, resource())
+
+    def _change(self, connection: Door, path: str) -> Response:
+        """PUT /applications/{app}/eventFilter, the one change there is."""
+        found = _FILTER.fullmatch(path)
+        if connection.method != "PUT" or found is None or unquote(found[1]) not in self._listening.values():
+            return _json(connection, HTTPStatus.NOT_FOUND, {"message": "Resource not found"})
+        app = unquote(found[1])
+        try:
+            allowed = [each["type"] for each in json.loads(connection.body)["allowed"]]
+        except (ValueError, KeyError, TypeError):
+            return _json(connection, HTTPStatus.BAD_REQUEST, {"message": "Invalid request body"})
+        self._allowed[app] = frozenset(allowed)
+        lists: Json = {"channel_ids": [], "bridge_ids": [], "endpoint_ids": [], "device_names": []}
+        filtered = {"events_allowed": [{"type": name} for name in allowed], "events_disallowed": []}
+        return _json(connection, HTTPStatus.OK, {"name": app, **lists, **filtered})
 
     def _knows(self, authorization: str) -> bool:
         proof = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()

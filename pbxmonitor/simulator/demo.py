@@ -18,6 +18,7 @@ from pbxmonitor import logs
 from pbxmonitor.app import run
 from pbxmonitor.clock import Clock, SystemClock
 from pbxmonitor.domain.policy import Policy
+from pbxmonitor.pbx.asterisk.tape import TapeError
 from pbxmonitor.reporting import agents
 from pbxmonitor.settings import load
 from pbxmonitor.simulator.pbx import Login, SimulatedPbx, simulated_pbx
@@ -66,24 +67,24 @@ class Plan:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo until Ctrl-C (or as told); its exit code."""
-    options = _parser().parse_args(arguments)
+    """Run the demo until Ctrl-C (or as told); 0, or 2 with one line on stderr when a tape cannot be played."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
     logs.set_up(options.log_level)
+    try:
+        tapes = tuple(recording(path) for path in options.tapes) or bundled()
+    except TapeError as error:
+        parser.exit(2, f"{error}\n")
     with ExitStack() as folders:
         directory = options.directory or Path(folders.enter_context(TemporaryDirectory(prefix="pbxmonitor-demo-")))
-        tapes = tuple(recording(path) for path in options.tapes) or bundled()
-        asyncio.run(
-            demo(
-                Plan(
-                    tapes=tapes,
-                    directory=directory,
-                    speed=options.speed,
-                    seconds=options.seconds,
-                    once=options.once,
-                ),
-                SystemClock(),
-            )
+        plan = Plan(
+            tapes=tapes,
+            directory=directory,
+            speed=options.speed,
+            seconds=options.seconds,
+            once=options.once,
         )
+        asyncio.run(demo(plan, SystemClock()))
     return 0
 
 
