@@ -16,7 +16,7 @@ from pbxmonitor.domain.play import play
 from pbxmonitor.domain.view import Json
 from tests.domain.tapes import TAPES, elsewhere, facts_on, raw_facts_on, told
 
-QUICK: Final = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK: Final = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # Each of these is one more of its kind when told again; the ledger tells by the key that it is not.
 COUNTED: Final = (
     f.TransferredBlind,
