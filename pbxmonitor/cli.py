@@ -156,13 +156,14 @@ def replay(
     """Play recorded AMI bytes, with no database, and print what they tell."""
     settings = _settings(settings_file, search=False)
     from pbxmonitor.pbx.asterisk.connect import policy_of, site_of
+    from pbxmonitor.pbx.asterisk.tape import TapeError
     from pbxmonitor.replay import replay as play
     from pbxmonitor.tables import journal_table, show
 
     try:
         told = play(files, site_of(settings, node), policy_of(settings))
-    except OSError as error:
-        raise PlainError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    except TapeError as error:
+        raise PlainError(str(error)) from None
     if as_json:
         _print_json(told)
     else:
