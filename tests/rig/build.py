@@ -1,11 +1,14 @@
 """Debian's Asterisk in a folder of its own, and its configuration laid out in it."""
 
 import fcntl
+import http
 import os
 import platform
 import shutil
 import subprocess
 import textwrap
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,19 +38,20 @@ def require() -> None:
         raise NotHere("the Asterisk rig needs unshare: apt-get install util-linux")
 
 
-def build(version: str) -> Plan:
+def build(version: str, instance: str = "lab") -> Plan:
     """Install that Asterisk into its folder unless it is there; about two minutes, once. Raises NotHere."""
     require()
-    here = plan(version)
+    here = plan(version, instance)
     HOME.mkdir(parents=True, exist_ok=True)
-    with _alone(HOME / f"{version}.lock"):
+    with alone(HOME / f"{version}.lock"):
         if not (here.root / "usr/sbin/asterisk").exists():
             _install(here)
     return here
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
+    """Wait for the file's lock and hold it."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -63,13 +67,23 @@ def _install(here: Plan) -> None:
     command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, str(half), mirror, str(script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
-        why = f"Debian {suite} (Asterisk {here.version}) could not be fetched: {_last_line(done)}"
-        raise NotHere(f"{why}; try: {' '.join(command)}")
+        raise NotHere(f"Debian {suite} (Asterisk {here.version}) {_why(suite, mirror, done)}; try: {' '.join(command)}")
     _prepare(half)
     done = private(half, f'chroot "$ROOT" sh -ec "apt-get update -q && apt-get install -y -q {PACKAGES}"')
     if done.returncode:
         raise NotHere(f"Asterisk of Debian {suite} could not be installed: {_last_line(done)}")
     half.rename(here.root)
+
+
+def _why(suite: str, mirror: str, done: subprocess.CompletedProcess[str]) -> str:
+    try:
+        urllib.request.urlopen(f"{mirror.rstrip('/')}/dists/{suite}/InRelease", timeout=30).close()
+    except urllib.error.HTTPError as answer:
+        if answer.code == http.HTTPStatus.NOT_FOUND:
+            return f"left the mirror {mirror}"
+    except OSError as error:
+        return f"could not be fetched: {error}"
+    return f"could not be fetched: {_last_line(done)}"
 
 
 def _prepare(root: Path) -> None:

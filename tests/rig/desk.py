@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tests.rig.plan import PHONES_IN_DEPARTMENT
@@ -74,8 +75,9 @@ class Desk:
         await until(what, seconds, f"in department {self.department}")
 
     async def over(self) -> None:
-        """Wait until what was begun has begun (5 s) and ended (120 s)."""
-        await until(self.open_channels, 5, f"a call in department {self.department}")
+        """Wait until what was begun is seen to begin (at most 2 s: a refusal is over at once) and has ended (120 s)."""
+        with suppress(TimeoutError):
+            await until(self.open_channels, 2, f"a call in department {self.department}")
         await self.ended()
 
     async def ended(self) -> None:
@@ -83,10 +85,14 @@ class Desk:
         await until(self._silent, 120, f"the end of the calls of department {self.department}")
 
     async def clear(self) -> None:
-        """End what a story left: no call, every phone rings when called, nobody paused or out."""
-        for phone in range(1, PHONES_IN_DEPARTMENT + 1):
+        """Back to the beginning: no call, every phone is plugged in and rings when called."""
+        phones = range(1, PHONES_IN_DEPARTMENT + 1)
+        for phone in phones:
             await self.behave(phone, "ring")
         await self.ended()
+        for phone in phones:
+            if not await self.rig.registered(self(phone)):
+                await self.rig.plug(self(phone))
 
     async def open_channels(self) -> list[str]:
         """The department's open channels."""

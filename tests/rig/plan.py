@@ -8,6 +8,7 @@ HOME = Path(os.environ.get("PBXMONITOR_RIG", "/var/tmp/pbxmonitor-rig"))
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUITES = {"22": "forky", "16": "bullseye"}
 VERSIONS = tuple(SUITES)
+INSTANCES = {"lab": 0, "test": 400}
 DEPARTMENTS = tuple("123456")
 PHONES_IN_DEPARTMENT = 6
 
@@ -21,6 +22,7 @@ class Plan:
     """Addresses and secrets of one version's two Asterisks; every port is on 127.0.0.1."""
 
     version: str
+    instance: str
     pbx_ami: int
     phones_ami: int
     pbx_ari: int
@@ -40,13 +42,17 @@ class Plan:
 
     def folder(self, side: str) -> Path:
         """Configuration, state and logs of "pbx" or "phones", seen from outside."""
-        return self.root / "rig" / side
+        return self.root / self.inside(side).lstrip("/")
+
+    def inside(self, side: str) -> str:
+        """The same folder as Asterisk sees it."""
+        return f"/rig-{self.instance}/{side}"
 
     def words(self, side: str) -> dict[str, str]:
         """What stands for each @WORD@ of the configuration files."""
         first = self.pbx_rtp if side == "pbx" else self.phones_rtp
         return {
-            "HOME": f"/rig/{side}",
+            "HOME": self.inside(side),
             "BIND": "127.0.0.1",
             "PERMIT": "127.0.0.1/255.255.255.255",
             "PBX": "127.0.0.1",
@@ -65,20 +71,25 @@ class Plan:
         }
 
 
-def plan(version: str) -> Plan:
-    """The plan of Asterisk "22" or "16"; PBXMONITOR_RIG_SHIFT moves every port."""
+def plan(version: str, instance: str = "lab") -> Plan:
+    """The plan of Asterisk "22" or "16": the "lab" that people play with, or the one of the "test"s.
+
+    PBXMONITOR_RIG_SHIFT moves every port.
+    """
     if version not in SUITES:
         raise NotHere(f"Asterisk {version!r}: the rig knows {', '.join(VERSIONS)}")
-    shift = VERSIONS.index(version) * 100 + int(os.environ.get("PBXMONITOR_RIG_SHIFT", "0"))
-    rtp = 30000 + VERSIONS.index(version) * 1000 + int(os.environ.get("PBXMONITOR_RIG_SHIFT", "0"))
+    index, shift = VERSIONS.index(version), int(os.environ.get("PBXMONITOR_RIG_SHIFT", "0"))
+    base = 15000 + 100 * index + INSTANCES[instance] + shift
+    rtp = 30000 + 1000 * index - 10 * INSTANCES[instance] + shift
     return Plan(
         version=version,
-        pbx_ami=15038 + shift,
-        phones_ami=15039 + shift,
-        pbx_ari=18088 + shift,
-        phones_ari=18089 + shift,
-        pbx_sip=15060 + shift,
-        phones_sip=15070 + shift,
+        instance=instance,
+        pbx_ami=base + 38,
+        phones_ami=base + 39,
+        pbx_ari=base + 3088,
+        phones_ari=base + 3089,
+        pbx_sip=base + 60,
+        phones_sip=base + 70,
         pbx_rtp=rtp,
         phones_rtp=rtp + 500,
     )

@@ -13,7 +13,7 @@ def start_process(here: Plan, side: str) -> int:
     """Lay the side out and start it in the background; the process id."""
     stop_process(here, side)
     lay_out(here, side)
-    done = private(here.root, f'exec chroot "$ROOT" asterisk -C /rig/{side}/etc/asterisk.conf', timeout=60)
+    done = private(here.root, f'exec chroot "$ROOT" asterisk -C {here.inside(side)}/etc/asterisk.conf', timeout=60)
     if done.returncode:
         raise NotHere(f"Asterisk {here.version} ({side}) did not start: {(done.stdout + done.stderr).strip()[-200:]}")
     return running(here, side) or 0
@@ -27,7 +27,7 @@ def running(here: Plan, side: str) -> int | None:
         root = Path(f"/proc/{pid}/root").readlink()
     except (OSError, ValueError):
         return None
-    ours = f"/rig/{side}/etc/asterisk.conf".encode() in words and root == here.root.resolve()
+    ours = f"{here.inside(side)}/etc/asterisk.conf".encode() in words and root == here.root.resolve()
     return pid if ours else None
 
 

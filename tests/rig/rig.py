@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
 
-from tests.rig.build import build
+from tests.rig.build import alone, build
 from tests.rig.buttons import Buttons
 from tests.rig.desk import Desk, until
-from tests.rig.plan import NotHere, Plan, extensions
+from tests.rig.plan import HOME, NotHere, Plan, extensions
 from tests.rig.process import running, start_process, stop_process
 from tests.rig.wire import Refused, Wire
 
@@ -67,9 +67,10 @@ class Rig:
     async def plug(self, agent: str) -> None:
         """The phone registers again; returns when the PBX sees it."""
         await self.phones.command(f"pjsip send register reg{agent}")
-        await until(lambda: self._registered(agent), 20, f"phone {agent} to register")
+        await until(lambda: self.registered(agent), 20, f"phone {agent} to register")
 
-    async def _registered(self, agent: str) -> bool:
+    async def registered(self, agent: str) -> bool:
+        """Whether the PBX knows where the phone is."""
         return f"{agent}/sip:" in await self.pbx.command("pjsip show contacts")
 
     async def presence(self, agent: str, state: str) -> None:
@@ -162,9 +163,9 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(errors="replace").splitlines() if path.exists() else []
 
 
-def up(version: str) -> Plan:
+def up(version: str, instance: str = "lab") -> Plan:
     """Build if needed and start both Asterisks of a version in the background. Raises NotHere."""
-    here = build(version)
+    here = build(version, instance)
     for side in ("pbx", "phones"):
         start_process(here, side)
     return here
@@ -189,8 +190,16 @@ async def connect(here: Plan) -> AsyncIterator[Rig]:
 
 @contextlib.asynccontextmanager
 async def start(version: str) -> AsyncIterator[Rig]:
-    """A fresh rig for as long as the block lasts."""
-    here = await asyncio.to_thread(up, version)
+    """A fresh rig of the tests for as long as the block lasts; who comes second waits. Raises NotHere."""
+    await asyncio.to_thread(build, version)
+    with alone(HOME / f"{version}.test.lock"):
+        async with _started(version) as rig:
+            yield rig
+
+
+@contextlib.asynccontextmanager
+async def _started(version: str) -> AsyncIterator[Rig]:
+    here = await asyncio.to_thread(up, version, "test")
     try:
         async with connect(here) as rig:
             yield rig

@@ -9,6 +9,7 @@ from tests.rig.plan import DEPARTMENTS
 from tests.rig.rig import Rig
 from tests.rig.scenarios import Story
 from tests.rig.truth import Truth
+from tests.rig.wire import Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +31,9 @@ async def play(rig: Rig, story: Story, department: str) -> Staged:
     try:
         await desk.clear()
         truth = await story.play(desk)
-        await desk.clear()
-    except (OSError, RuntimeError, TimeoutError) as broken:
+    except (OSError, RuntimeError, TimeoutError, Refused) as broken:
         error = broken
+    await desk.clear()
     return Staged(story=story, department=department, began=began, ended=datetime.now(UTC), truth=truth, error=error)
 
 

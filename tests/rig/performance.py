@@ -1,0 +1,65 @@
+"""A whole performance: the rig up, the daemon beside it, the stories staged, the rows read when all is told."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pbxmonitor import reporting
+from tests.rig.daemon import Daemon
+from tests.rig.desk import until
+from tests.rig.rig import start
+from tests.rig.scenarios import Story
+from tests.rig.stage import Staged, stage
+from tests.rig.truth import Row
+
+PATIENCE_S = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performance:
+    """What was staged on one version and what the program wrote of it."""
+
+    staged: dict[str, Staged]
+    journal: list[Row]
+    agents: list[Row]
+    intervals: list[Row]
+
+
+async def perform(version: str, stories: Sequence[Story], folder: Path) -> Performance:
+    """Stage the stories on a fresh rig with the daemon beside it. Raises NotHere."""
+    async with start(version) as rig, Daemon(rig, folder) as daemon:
+        begin = datetime.now(UTC) - timedelta(seconds=2)
+        staged = await stage(rig, stories)
+        return await _read(daemon, staged, begin)
+
+
+async def _read(daemon: Daemon, staged: dict[str, Staged], begin: datetime) -> Performance:
+    end = datetime.now(UTC) + timedelta(days=1)
+    told = [call for each in staged.values() if each.truth for call in each.truth.calls]
+
+    async def written() -> bool:
+        journal = await daemon.report("journal", begin, end)
+        ended = [row for row in journal if row["ended_at"]]
+        return all(any(call.is_about(row) for row in ended) for call in told) and len(ended) == len(journal)
+
+    with suppress(TimeoutError):  # each test says what its own call lacks
+        await until(written, PATIENCE_S, "every staged call to be in the journal")
+    return Performance(
+        staged=staged,
+        journal=list(await daemon.report("journal", begin, end)),
+        agents=list(await daemon.report("agents", begin, end)),
+        intervals=list(await _intervals(daemon, begin, end)),
+    )
+
+
+async def _intervals(daemon: Daemon, begin: datetime, end: datetime) -> list[Any]:
+    return await reporting.intervals(daemon.url, begin, end)
+
+
+def play_through(version: str, stories: Sequence[Story], folder: Path) -> Performance:
+    """`perform` for a test that is not asynchronous itself."""
+    return asyncio.run(perform(version, stories, folder))
