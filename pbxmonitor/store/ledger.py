@@ -20,7 +20,7 @@ from pbxmonitor.store.debts import Debts, load_debts
 from pbxmonitor.store.form import fact_of, floor_from_text, floor_to_text
 from pbxmonitor.store.leases import Lease, ensure_held
 from pbxmonitor.store.rows import Touched, call_row, interval_row, journal_key, journal_rows, part_rows
-from pbxmonitor.store.types import Row, among, insert_new, reading, upsert, writing
+from pbxmonitor.store.types import Row, Write, among, insert_new, reading, upsert, write, writing
 
 CHECKPOINT_FACTS: Final = 1_000
 # Writing one call of the floor costs about as much as two or three facts: a checkpoint stays a small part of the work.
@@ -65,11 +65,12 @@ class Ledger:
 
     async def unseen(self, facts: Sequence[Fact]) -> list[Fact]:
         """Those that the journal does not have, each once, in order."""
-        fresh = {journal_key(fact): fact for fact in reversed(facts)}
+        fresh: dict[str, Fact] = {}
+        for fact in facts:
+            fresh.setdefault(journal_key(fact), fact)
         for key in await reading(self._engine, lambda connection: self._known(connection, list(fresh))):
             del fresh[key]
-        wanted = {id(fact) for fact in fresh.values()}
-        return [fact for fact in facts if id(fact) in wanted]
+        return list(fresh.values())
 
     def _known(self, connection: sa.Connection, keys: list[str]) -> list[str]:
         found: list[str] = []
@@ -126,7 +127,7 @@ class Ledger:
         if before == 0:
             insert_new(connection, schema.node, [{"name": self._node}])
         rows = journal_rows(self._node, before, changes, told)
-        connection.execute(sa.insert(schema.fact), rows)
+        write(connection, schema.fact, rows, Write.INSERT)
         return before, before + len(rows)
 
     def _write(self, connection: sa.Connection, touched: Touched, now: datetime) -> None:

@@ -75,10 +75,10 @@ def _activity(agent: Agent) -> Interval | None:
 
 
 def journal_key(fact: Fact) -> str:
-    """The fact's key as the journal keeps it: one that is too long ends in its digest."""
-    if len(fact.key) <= schema.KEY:
+    """The fact's key as the journal keeps it: one that is too long, or has a NUL in it, ends in its digest."""
+    if len(fact.key) <= schema.KEY and "\0" not in fact.key:
         return fact.key
-    return fact.key[: schema.KEY - 64] + sha256(fact.key.encode("utf-8", "surrogatepass")).hexdigest()
+    return fact.key[: schema.KEY - 64].replace("\0", "") + sha256(fact.key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def journal_rows(node: str, seq: int, changes: Sequence[Change], told: Iterable[Fact]) -> list[Row]:

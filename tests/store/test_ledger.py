@@ -1,33 +1,49 @@
 """What the ledger writes is what replay prints."""
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor import reporting
+from pbxmonitor.domain.call import Direction
+from pbxmonitor.domain.callback import Attempt, AttemptResult, State, colour_of, settle
+from pbxmonitor.domain.facts import Fact
 from pbxmonitor.domain.floor import Floor
+from pbxmonitor.domain.judge import judge
 from pbxmonitor.domain.play import play
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.pbx.asterisk.naming import Site
 from pbxmonitor.replay import facts_of, frames_of, replay
+from pbxmonitor.store import schema
+from pbxmonitor.store.debts import colour_of_debt
 from pbxmonitor.store.ledger import Ledger
+from pbxmonitor.store.types import reading
 
 TAPES = sorted((Path(__file__).parents[1] / "scenarios").glob("*/*.ami"))
 ALWAYS = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
-async def record(engine: AsyncEngine, tape: Path, batch: int = 50) -> Floor:
-    ledger = Ledger(engine, "main", Policy())
+async def record(engine: AsyncEngine, tape: Path) -> Floor:
+    return await record_facts(engine, list(facts_of(frames_of(tape), Site(node="main"))))
+
+
+async def record_facts(engine: AsyncEngine, facts: Sequence[Fact], batch: int = 50) -> Floor:
+    """What a daemon does with them; its floor can be had back from the rows."""
+    node = facts[0].node
+    ledger = Ledger(engine, node, Policy())
     floor = await ledger.floor()
-    facts = list(facts_of(frames_of(tape), Site(node="main")))
     for start in range(0, len(facts), batch):
         told = await ledger.unseen(facts[start : start + batch])
         floor, changes = play(floor, told)
         await ledger.record(changes, floor, told)
-    assert await Ledger(engine, "main", Policy()).floor() == floor
+    assert await Ledger(engine, node, Policy()).floor() == floor
     return floor
 
 
@@ -40,3 +56,37 @@ async def test_the_rows_of_a_recording_read_back_are_its_replay(engine: AsyncEng
         "callbacks": await reporting.callbacks(url, *ALWAYS),
     }
     assert json.loads(json.dumps(told)) == json.loads(json.dumps(replay([tape], Site(node="main"), Policy())))
+
+
+async def test_a_gap_told_twice_is_one_row_with_its_last_words(engine: AsyncEngine) -> None:
+    ledger, lost_at = Ledger(engine, "main", Policy()), datetime(2026, 1, 1, tzinfo=UTC)
+    await ledger.gap(lost_at, None, "link lost")
+    await ledger.gap(lost_at, lost_at + timedelta(seconds=9), "link lost")
+    rows = await reading(engine, lambda connection: connection.execute(sa.select(schema.gap)).all())
+    assert [tuple(row) for row in rows] == [("main", lost_at, lost_at + timedelta(seconds=9), "link lost")]
+
+
+async def test_a_record_that_fails_leaves_the_ledger_as_it_was(engine: AsyncEngine) -> None:
+    """The same facts recorded by another meanwhile: the whole transaction goes, and its numbers with it."""
+    facts = list(facts_of(frames_of(TAPES[0]), Site(node="main")))
+    ledger = Ledger(engine, "main", Policy())
+    floor, changes = play(await ledger.floor(), facts)
+    await Ledger(engine, "main", Policy()).record(changes, floor, facts)
+    before = await reading(engine, lambda connection: connection.execute(sa.select(schema.fact)).all())
+    with pytest.raises(IntegrityError):
+        await ledger.record(changes, floor, facts)
+    assert await reading(engine, lambda connection: connection.execute(sa.select(schema.fact)).all()) == before
+    assert await Ledger(engine, "main", Policy()).floor() == floor
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("result", [None, *AttemptResult])
+def test_a_callbacks_colour_is_the_one_of_the_calls_it_is_for(state: State, result: AttemptResult | None) -> None:
+    tape = next(tape for tape in TAPES if tape.stem == "ringall_nobody")
+    floor, _ = play(Floor(node="main"), facts_of(frames_of(tape), Site(node="main")))
+    call = next(call for call in floor.calls.values() if call.direction is Direction.INBOUND)
+    judged = judge(call, Policy(), call.ended_at or call.started_at)
+    (debt,) = settle((), call, judged, Policy())
+    attempt = result and Attempt(agent="101", call="9", at=call.started_at, rang_s=1.0, talk_s=0.0, result=result)
+    debt = replace(debt, state=state, attempts=(attempt,) if attempt else ())
+    assert colour_of_debt(debt) == colour_of(call, judged, debt)
