@@ -56,7 +56,7 @@ def _connected_time(call: Call, connected: bool, at: datetime) -> Call:
 def _talk_begins(call: Call, party: Leg, at: datetime) -> Call:
     offer = next((o for o in call.offers if o.phone == party.id), None)
     agent = offer.agent if offer is not None else party.agent or party.number or party.endpoint
-    external = offer is None and party.agent is None
+    external = offer is None and (party.trunk or party.agent is None)
     call = replace(call, talks=(*call.talks, Talk(agent=agent, leg=party.id, began_at=at, external=external)))
     stage = call.open_stage
     if stage is not None and stage.kind is StageKind.PARKED:

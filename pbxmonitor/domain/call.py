@@ -99,6 +99,7 @@ class Stage:
     left_at: datetime | None = None
     result: StageResult | None = None
     targets: tuple[Target, ...] = ()
+    leg: str = ""
     available: int | None = None
     reachable: int | None = None
     idle: int | None = None

@@ -120,10 +120,14 @@ class LocalJoined(LegFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialBegan(LegFact):
-    """`leg` ("" when the PBX itself calls) began to ring `dest` (DialBegin); `number` when outside."""
+    """`leg` ("" when the PBX itself calls) began to ring `dest` (DialBegin).
+
+    Outside: the `number`, and the `person` whose mobile it is.
+    """
 
     dest: str
     number: str | None
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

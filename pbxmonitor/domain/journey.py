@@ -17,7 +17,7 @@ from pbxmonitor.domain.call import (
     StageResult,
 )
 from pbxmonitor.domain.closing import close_stage, end_stage, end_talk, end_transfer_stage
-from pbxmonitor.domain.offering import dial_began, for_customer, offer_of, offered, unreachable_offers
+from pbxmonitor.domain.offering import dial_began, offer_of, offered, unreachable_offers
 from pbxmonitor.domain.ringing import outcome
 from pbxmonitor.domain.transferring import transferred_attended, transferred_blind
 
@@ -83,7 +83,7 @@ def _leg(fact: f.LegStarted) -> Leg:
 
 
 def _started(call: Call, fact: f.LegStarted) -> Call:
-    if fact.leg in call.legs:
+    if fact.leg in call.legs or call.ended_at is not None:
         return call
     call = replace(call, legs={**call.legs, fact.leg: _leg(fact)})
     if fact.trunk and call.direction is Direction.INTERNAL:
@@ -146,16 +146,20 @@ def _step(call: Call, fact: f.StepReached) -> Call:
     if kind is StageKind.DIAL and fact.targets and all(t.number is not None for t in fact.targets):
         kind = StageKind.EXTERNAL
     call = close_stage(call, fact.at)
-    stage = Stage(kind=kind, name=fact.name, entered_at=fact.at, targets=fact.targets)
+    stage = Stage(kind=kind, name=fact.name, entered_at=fact.at, targets=fact.targets, leg=fact.leg)
     return replace(call, stages=(*call.stages, stage))
 
 
 def _repeated_by_transfer(call: Call, kind: StageKind, name: str) -> bool:
-    """A blind transfer moves the channel on and tells the application it was in once more (16 and 22)."""
-    if not call.transfers or not call.stages:
+    """A blind transfer moves the channel on and tells the application it was in once more (16 and 22).
+
+    That comes a moment before or after the BlindTransfer itself: as long as somebody talks, nothing new has begun.
+    """
+    last = call.stages[-1] if call.stages else None
+    if last is None or (last.kind, last.name) != (kind, name):
         return False
-    last = call.stages[-1]
-    return (last.kind, last.name) == (kind, name) and last.entered_at <= call.transfers[-1].at
+    moved = bool(call.transfers) and last.entered_at <= call.transfers[-1].at
+    return moved or any(talk.ended_at is None for talk in call.talks)
 
 
 def _queued(call: Call, fact: f.CallQueued) -> Call:
@@ -182,7 +186,7 @@ def _queue_finished(call: Call, fact: f.QueueFinished) -> Call:
 
 def _dial_finished(call: Call, fact: f.DialFinished) -> Call:
     stage = call.open_stage
-    if not fact.status or stage is None or stage.left_at is not None or not for_customer(call, fact.leg):
+    if not fact.status or stage is None or stage.left_at is not None or stage.leg != fact.leg:
         return call
     if stage.kind not in (StageKind.DIAL, StageKind.EXTERNAL):
         return call
@@ -232,7 +236,7 @@ def _ended(call: Call, fact: f.LegEnded | f.LegVanished) -> Call:
     for talk in call.talks:
         if talk.ended_at is None and fact.leg in (talk.leg, call.anchor):
             call = end_talk(call, talk, fact.at)
-    if fact.leg in (call.first, call.anchor):
+    if fact.leg == (call.anchor or call.first) or (call.open_stage and call.open_stage.leg == fact.leg):
         call = end_stage(call, fact.at)
     return call if any(call.live()) else replace(bridged(call, fact.at), ended_at=fact.at)
 

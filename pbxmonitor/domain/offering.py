@@ -19,8 +19,10 @@ def dial_began(call: Call, fact: f.DialBegan) -> Call:
     dest = call.legs.get(fact.dest)
     if dest is None or dest.dialled_by is not None:
         return call
-    number = fact.number if dest.trunk else dest.number
-    call = call.with_leg(fact.dest, dialled_by=fact.leg, number=number)
+    if dest.trunk:
+        call = call.with_leg(fact.dest, dialled_by=fact.leg, number=fact.number, agent=fact.person)
+    else:
+        call = call.with_leg(fact.dest, dialled_by=fact.leg)
     behind = _offer_behind(call, fact.leg)
     if behind is not None:
         return _rings_behind(call, behind, dest, fact.at)
@@ -31,16 +33,16 @@ def dial_began(call: Call, fact: f.DialBegan) -> Call:
     offer = _new_offer(dest.agent, None, dest, fact.at)
     if not for_customer(call, fact.leg):
         return replace(call, offers=(*call.offers, replace(offer, consultation=True)))
-    return replace(_implied_dial(call, dest.agent, StageKind.DIAL, fact.at), offers=(*call.offers, offer))
+    return replace(_implied_dial(call, dest.agent, StageKind.DIAL, fact), offers=(*call.offers, offer))
 
 
-def _implied_dial(call: Call, name: str, kind: StageKind, at: datetime) -> Call:
+def _implied_dial(call: Call, name: str, kind: StageKind, fact: f.DialBegan) -> Call:
     """The stage of a Dial that no Newexten told of: so it is after a blind transfer."""
     stage = call.open_stage
     if stage is not None and stage.left_at is None:
         implied = stage.kind is kind and not stage.targets and name not in stage.name.split("&")
         return call.with_stage(name=f"{stage.name}&{name}") if implied else call
-    return replace(call, stages=(*call.stages, Stage(kind=kind, name=name, entered_at=at)))
+    return replace(call, stages=(*call.stages, Stage(kind=kind, name=name, entered_at=fact.at, leg=fact.leg)))
 
 
 def _offer_behind(call: Call, dialler: str) -> Offer | None:
@@ -71,7 +73,7 @@ def _dials_out(call: Call, fact: f.DialBegan) -> Call:
         return call
     stage = call.open_stage
     if stage is None or stage.left_at is not None:
-        return _implied_dial(call, fact.number or "", StageKind.EXTERNAL, fact.at)
+        return _implied_dial(call, fact.number or "", StageKind.EXTERNAL, fact)
     if stage.kind is not StageKind.DIAL or len(stage.targets) > 1:
         return call
     return call.with_stage(kind=StageKind.EXTERNAL, name=fact.number or stage.name)

@@ -38,6 +38,7 @@ class WorkingHours:
         """The moment by which that much working time has passed since `at` (a year ahead at most)."""
         if self.always:
             return at + working
+        at = at.astimezone(UTC)
         day, left = at.astimezone(self.zone).date(), working
         for ahead in range(366):
             for begin, end in self.spans(day + timedelta(days=ahead)):

@@ -13,7 +13,9 @@ WITHHELD: Final = frozenset(
     {"", "anonymous", "unknown", "<unknown>", "restricted", "private", "unavailable", "withheld", "asterisk"}
 )
 _CHANNEL_END: Final = re.compile(r"-[0-9a-f]{8}(;[12])?$")
+_TECHNOLOGIES: Final = frozenset({"PJSIP", "SIP", "IAX2", "DAHDI", "Local", "SCCP", "Dongle", "Quectel"})
 _LONGEST_EXTENSION: Final = 8
+_SHORTEST_NUMBER: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +48,12 @@ class Site:
 
     def number(self, raw: str) -> str | None:
         """A caller's number: E.164 where it is one, else as it is; None when withheld."""
-        return None if raw.strip().lower() in WITHHELD else canonical(raw, self.region)
+        text = raw.strip().removeprefix("sip:").partition("@")[0]
+        return None if text.lower() in WITHHELD else canonical(text, self.region)
 
-    def outside(self, raw: str) -> str | None:
-        """Who an outside party is: the person whose mobile it is, or the number."""
-        number = self.number(raw)
-        return self.people.get(number, number) if number else None
+    def person(self, number: str | None) -> str | None:
+        """Whose mobile that number is."""
+        return self.people.get(number) if number else None
 
     def targets(self, dialled: str) -> tuple[Target, ...]:
         """Whom the first argument of Dial names, in order."""
@@ -60,7 +62,7 @@ class Site:
     def _target(self, dialled: str) -> Target:
         number = number_in(dialled)
         if number is not None and not dialled.startswith("Local/"):
-            return Target(number=self.outside(number))
+            return Target(number=self.number(number))
         return Target(agent=self.agent(dialled) or device_name(dialled))
 
 
@@ -78,14 +80,18 @@ def device_name(interface: str) -> str:
 
 @lru_cache(maxsize=4096)
 def number_in(dialled: str) -> str | None:
-    """The number outside that a dial string names: `PJSIP/+7…@trunk`, `SIP/trunk/8…`, `PJSIP/trunk/sip:+7…@host`."""
-    _, _, rest = dialled.partition("/") if dialled[:1].isalpha() and "/" in dialled else ("", "", dialled)
-    user, at, _ = rest.removeprefix("sip:").partition("@")
-    parts = user.split("/")
-    if not at and len(parts) == 1:
+    """The number outside that a dial string names: `PJSIP/+7…@trunk`, `SIP/trunk/8…`, `PJSIP/trunk/sip:+7…@host`.
+
+    None of a phone (`PJSIP/101`), and of one contact of a phone (`PJSIP/101/sip:101@10.0.0.5`).
+    """
+    tech, _, rest = dialled.partition("/")
+    endpoint, slash, address = (rest if tech in _TECHNOLOGIES else dialled).partition("/")
+    user, at, _ = address.partition("@") if slash else endpoint.partition("@")
+    contact = slash and (at or user.startswith("sip:")) and endpoint.isdigit()
+    number = user.removeprefix("sip:").removeprefix("sips:")
+    if contact or not (slash or at) or sum(map(str.isdigit, number)) < _SHORTEST_NUMBER:
         return None
-    found = (part.removeprefix("sip:") for part in reversed(parts))
-    return next((part for part in found if sum(c.isdigit() for c in part) >= 3 and part.strip("+*#").isdigit()), None)
+    return number if number.strip("+*#").isdigit() else None
 
 
 @lru_cache(maxsize=16384)

@@ -84,6 +84,7 @@ def _new_leg(site: Site, frame: Frame, base: Base) -> f.Fact | None:
 
 
 def _state(_: Site, frame: Frame, base: Base) -> f.Fact | None:
+    base["key"] += frame["ChannelState"]
     kinds: dict[str, type[f.LegRang] | type[f.LegAnswered]] = {"5": f.LegRang, "6": f.LegAnswered}
     kind = kinds.get(frame["ChannelState"])
     return kind(**base, leg=frame["Uniqueid"]) if kind is not None else None
@@ -108,9 +109,9 @@ def _local(_: Site, frame: Frame, base: Base) -> f.Fact:
 
 
 def _dial(site: Site, frame: Frame, base: Base) -> f.Fact:
-    number = number_in(frame["DialString"])
-    outside = site.outside(number) if number else site.outside(frame["DestCallerIDNum"])
-    return f.DialBegan(**base, leg=frame["Uniqueid"], dest=frame["DestUniqueid"], number=outside)
+    number = site.number(number_in(frame["DialString"]) or frame["DestCallerIDNum"])
+    person = site.person(number)
+    return f.DialBegan(**base, leg=frame["Uniqueid"], dest=frame["DestUniqueid"], number=number, person=person)
 
 
 def _step(site: Site, frame: Frame, base: Base) -> f.Fact | None:
@@ -130,7 +131,7 @@ def _step(site: Site, frame: Frame, base: Base) -> f.Fact | None:
 
 
 def _variable(_: Site, frame: Frame, base: Base) -> f.Fact | None:
-    base["key"] += frame["Variable"]
+    base["key"] += f"{frame['Variable']}={frame['Value']}"
     if frame["Variable"] == "DIALSTATUS":
         return f.DialFinished(**base, leg=frame["Uniqueid"], status=frame["Value"])
     return f.QueueFinished(**base, leg=frame["Uniqueid"], status=frame["Value"])
