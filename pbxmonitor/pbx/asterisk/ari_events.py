@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from pbxmonitor.clock import Clock
 from pbxmonitor.pbx.asterisk.ari import Ari
 from pbxmonitor.pbx.asterisk.ari_presence import AriEvent, AriLost, AriUp, EndpointState, to_event
-from pbxmonitor.pbx.asterisk.ari_rest import AriDown, AriError, AriLogin, AriNotFound, AriRefused
+from pbxmonitor.pbx.asterisk.ari_rest import NOT_SERVED, AriDown, AriError, AriLogin, AriNotFound, AriRefused
 
 log = structlog.get_logger()
 # At DEBUG websockets writes every header of the handshake, the password's too: its logger is kept above that.
@@ -188,7 +188,7 @@ def _refusal(status: int, login: AriLogin) -> tuple[str, bool]:
         case 401 | 403:
             return f"ARI refused user {login.username!r}: check the name and password in ari.conf", True
         case 404:
-            return f"no ARI at {login.rest_url}: set enabled = yes in ari.conf, check the prefix in http.conf", True
+            return f"no ARI at {login.rest_url}: {NOT_SERVED}", True
         case _:
             return f"{login.rest_url} answered the event stream with status {status}", False
 

@@ -89,7 +89,9 @@ def endpoint_seen(event: AriEvent) -> EndpointSeen | None:
 def _online(event: AriEvent, endpoint: Mapping[str, Any]) -> bool | None:
     match event.type:
         case "ContactStatusChange":
-            return _one_of(_object(event, "contact_info").get("contact_status"), CONTACT_ONLINE, CONTACT_OFFLINE)
+            online = _one_of(_object(event, "contact_info").get("contact_status"), CONTACT_ONLINE, CONTACT_OFFLINE)
+            # One of several contacts went (or the old one, after a new registration): the endpoint is still there.
+            return None if online is False and endpoint_online(endpoint.get("state")) else online
         case "PeerStatusChange":
             return _one_of(_object(event, "peer").get("peer_status"), PEER_ONLINE, PEER_OFFLINE)
         case "EndpointStateChange":

@@ -1,5 +1,6 @@
 """How ARI is asked over HTTP: the login, the four ways it says no, one request."""
 
+import json
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -15,6 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 T = TypeVar("T")
 # Asterisk's HTTP server closes an idle connection after 15 s (http.conf, session_keep_alive): leave it before that.
 IDLE = httpx.Limits(max_connections=10, max_keepalive_connections=4, keepalive_expiry=5.0)
+ANSWER_LIMIT = 32 << 20
+NOT_SERVED = "set enabled = yes in ari.conf, check the prefix in http.conf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +40,9 @@ class AriLogin:
     refused_retry: float = 60.0
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if parts.username is not None or parts.password is not None:
+        if "@" in self.base_url:
             raise ValueError("ARI address: take the user name and password out of it, they have settings of their own")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        if not _is_address(self.base_url):
             raise ValueError(f"ARI address {self.base_url!r}: write it as http://HOST:8088 or https://HOST:8089")
         if not self.username or ":" in self.username:
             raise ValueError(f"ARI user name {self.username!r}: it must not be empty or hold a colon")
@@ -71,6 +73,15 @@ class AriLogin:
     def authorization(self) -> str:
         """The value of the Authorization header (Basic), for REST and for the websocket handshake alike."""
         return "Basic " + b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host, _port = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(host) and not parts.query and not parts.fragment
 
 
 class AriError(Exception):
@@ -124,8 +135,7 @@ class Rest:
     async def send(self, method: str, path: str, body: object = None, **params: Any) -> bytes:
         """The bytes of the answer; AriError (and its kinds) otherwise."""
         async with self._answer(method, path, body, params) as answer:
-            with _network(self.login):
-                return await answer.aread()
+            return await self._whole(answer)
 
     async def pieces(self, path: str) -> AsyncGenerator[bytes, None]:
         """The bytes of a long answer as they come; AriError (and its kinds) otherwise."""
@@ -133,6 +143,17 @@ class Rest:
             with _network(self.login):
                 async for piece in answer.aiter_bytes(1 << 16):
                     yield piece
+
+    async def _whole(self, answer: httpx.Response) -> bytes:
+        whole = bytearray()
+        with _network(self.login):
+            async for piece in answer.aiter_bytes():
+                whole += piece
+                if len(whole) > ANSWER_LIMIT:
+                    raise AriError(
+                        answer.status_code, f"ARI at {self.login.rest_url}: an answer of over {ANSWER_LIMIT} bytes"
+                    )
+        return bytes(whole)
 
     @asynccontextmanager
     async def _answer(
@@ -144,9 +165,7 @@ class Rest:
             answer = await self._http.send(request, stream=True)
         try:
             if not answer.is_success:
-                with _network(self.login):
-                    await answer.aread()
-                raise _said_no(self.login, method, path, answer)
+                raise _said_no(self.login, f"ARI {method} {path}", answer, _message(await self._whole(answer)))
             yield answer
         finally:
             await answer.aclose()
@@ -167,36 +186,31 @@ def _why(error: httpx.HTTPError) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _said_no(login: AriLogin, method: str, path: str, answer: httpx.Response) -> AriError:
-    status, said = answer.status_code, _message(answer)
-    what = f"ARI {method} {path}"
+def _said_no(login: AriLogin, what: str, answer: httpx.Response, said: str) -> AriError:
+    status = answer.status_code
     match status:
         case 401:
             return AriRefused(status, f"ARI refused user {login.username!r}: check the name and password in ari.conf")
         case 403:
-            return AriRefused(
-                status, f"{what}: not allowed ({said}); set read_only = no for {login.username!r} in ari.conf"
-            )
+            rights = f"set read_only = no for {login.username!r} in ari.conf"
+            return AriRefused(status, f"{what}: not allowed ({said}); {rights}")
         case 404 if said:
             return AriNotFound(status, f"{what}: {said}")
         case 404:
-            return AriNotFound(
-                status,
-                f"{what}: no ARI at {login.rest_url}; set enabled = yes in ari.conf, check the prefix in http.conf",
-            )
-        case 500 if "record" in path:
+            return AriNotFound(status, f"no ARI at {login.rest_url}: {NOT_SERVED}")
+        case 500 if "record" in what:
             return AriError(status, f"{what}: {said} (500); is Asterisk's spool folder `recording` there and writable?")
         case _:
             return AriError(status, f"{what}: {said or answer.reason_phrase} ({status})")
 
 
-def _message(answer: httpx.Response) -> str:
+def _message(body: bytes) -> str:
     """What Asterisk wrote: `message`, or `error` (22: a missing recording folder); '' when it was not ARI speaking."""
     try:
-        body = answer.json()
+        decoded = json.loads(body)
     except ValueError:
         return ""
-    said = body.get("message") or body.get("error") if isinstance(body, dict) else None
+    said = decoded.get("message") or decoded.get("error") if isinstance(decoded, dict) else None
     return " ".join(str(said or "").split())[:300]
 
 
