@@ -74,7 +74,7 @@ async def _database(settings: Settings) -> Finding:
 
 
 async def _manager(pbx: PbxSettings) -> list[Finding]:
-    ami, where = Ami(ami_login(pbx.ami), SystemClock()), f"{pbx.ami.host}:{pbx.ami.port}"
+    ami, where = Ami(ami_login(pbx), SystemClock()), f"{pbx.ami.host}:{pbx.ami.port}"
     heard = _Heard(ami)
     try:
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:

@@ -14,7 +14,7 @@ from pbxmonitor.settings import PbxSettings
 async def record(pbx: PbxSettings, path: Path, stop: asyncio.Event) -> int:
     """Write what that PBX sends into the file until `stop` is set; the number of bytes. Raises OSError."""
     with TapeWriter(path) as tape:
-        ami = Ami(ami_login(pbx.ami), SystemClock(), tap=tape)
+        ami = Ami(ami_login(pbx), SystemClock(), tap=tape)
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(_listen(ami))
             await stop.wait()

@@ -82,6 +82,7 @@ def journal_table(
 
 def show(table: Table) -> None:
     """Print the table to stdout, in colour on a terminal."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
@@ -90,9 +91,10 @@ def show(table: Table) -> None:
     if not table.rows:
         console.print(Text(table.empty))
         return
-    grid = Grid(title=Text(table.title), title_justify="left", header_style="bold")
+    grid = Grid(title=Text(table.title), title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
-        grid.add_column(Text(tr(f"report.column.{column.key}")), justify="right" if column.right else "left")
+        heading = Text(tr(f"report.column.{column.key}"), overflow="fold")
+        grid.add_column(heading, justify="right" if column.right else "left", overflow="fold")
     for row in table.rows:
         style = _COLOURS.get(str(row.get("colour")), "")
         grid.add_row(*(Text(_cell(column, row), style=style) for column in table.columns))

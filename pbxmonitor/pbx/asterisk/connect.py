@@ -9,14 +9,14 @@ from pbxmonitor.pbx.asterisk.ari_events import AriEvents
 from pbxmonitor.pbx.asterisk.ari_rest import AriLogin
 from pbxmonitor.pbx.asterisk.naming import Site, canonical
 from pbxmonitor.pbx.asterisk.node import AsteriskNode
-from pbxmonitor.settings import AmiSettings, AriSettings, PbxSettings, Settings, to_policy
+from pbxmonitor.settings import AriSettings, PbxSettings, Settings, to_policy
 
 
 def asterisk_node(settings: Settings, pbx: PbxSettings, clock: Clock) -> AsteriskNode:
     """The node that those settings describe, not yet connected."""
     return AsteriskNode(
         site=site_of(settings, pbx.node),
-        ami=Ami(ami_login(pbx.ami), clock),
+        ami=Ami(ami_login(pbx), clock),
         ari=AriEvents(ari_login(pbx.ari), clock) if pbx.ari is not None else None,
         clock=clock,
         resync_every=pbx.resync_every.total_seconds(),
@@ -51,9 +51,11 @@ def site_of(settings: Settings, node: str) -> Site:
     )
 
 
-def ami_login(ami: AmiSettings) -> AmiLogin:
-    """How to log in to that manager interface."""
+def ami_login(pbx: PbxSettings) -> AmiLogin:
+    """How to log in to that manager interface of the PBX."""
+    ami = pbx.ami
     return AmiLogin(
+        node=pbx.node,
         host=ami.host,
         port=ami.port,
         username=ami.username,
