@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import ssl
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -12,6 +13,10 @@ from urllib.parse import urlsplit
 from websockets.frames import CloseCode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
+
+# Asterisk's side of the handshake is not ours to log.
+quiet = logging.getLogger("tests.fake_ari")
+quiet.disabled = True
 
 AT = "2026-11-23T11:44:11.009+0000"
 CHANNEL: dict[str, Any] = {
@@ -140,12 +145,13 @@ class Stream:
 class FakeAri:
     """Answers by method and path (without /ari); `say` puts another answer in place; `asked` and `opened` remember."""
 
-    def __init__(self, password: str = "s3cret-пароль", tls: ssl.SSLContext | None = None) -> None:
-        self.password = password
+    def __init__(self, password: str = "s3cret-пароль", tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+        self.password, self.port = password, port
         self.asked: list[Asked] = []
         self.opened: list[Stream] = []
         self.on_open: str = "stay"
         self.silent = False
+        self.heard = asyncio.Event()
         self._tls = tls
         self._new: asyncio.Queue[Stream] = asyncio.Queue()
         self._said: dict[tuple[str, str], Said] = {}
@@ -166,8 +172,8 @@ class FakeAri:
         return await self._new.get()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
@@ -197,6 +203,7 @@ class FakeAri:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         asked = Asked(method, target, headers, body)
         self.asked.append(asked)
+        self.heard.set()
         if self.silent:
             return bool(await reader.read(1))
         said = self._answer(asked)
@@ -219,7 +226,7 @@ class FakeAri:
     async def _stream(
         self, asked: Asked, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        protocol = ServerProtocol()
+        protocol = ServerProtocol(logger=quiet)
         protocol.receive_data(head)
         (request,) = protocol.events_received()
         assert isinstance(request, Request)

@@ -1,5 +1,6 @@
 """Who is registered and who is not, by what ARI says."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,6 +57,38 @@ def test_an_endpoint_is_as_its_state_says(state: str, online: bool) -> None:
 def test_a_peer_is_as_its_status_says(status: str, online: bool) -> None:
     seen = endpoint_seen(event("PeerStatusChange", "unknown", peer={"peer_status": status}))
     assert seen == EndpointSeen(endpoint="PJSIP/101", online=online, at=AT)
+
+
+# As Asterisk 22.10.1 sent it: the phone of 104 leaves and registers again.
+LEAVES_AND_RETURNS = (
+    """{"type":"PeerStatusChange","timestamp":"2026-11-23T11:50:28.253+0000","endpoint":{"technology":"PJSIP",
+    "resource":"104","state":"offline","channel_ids":[]},"peer":{"peer_status":"Unreachable"},"application":"x"}""",
+    """{"type":"DeviceStateChanged","application":"x","timestamp":"2026-11-23T11:50:28.253+0000",
+    "device_state":{"name":"PJSIP/104","state":"UNAVAILABLE"}}""",
+    """{"type":"ContactStatusChange","timestamp":"2026-11-23T11:50:28.253+0000","endpoint":{"technology":"PJSIP",
+    "resource":"104","state":"offline","channel_ids":[]},"contact_info":{"uri":"sip:104@127.0.0.1:5070",
+    "contact_status":"Removed","aor":"104","roundtrip_usec":"0"},"application":"x"}""",
+    """{"type":"ContactStatusChange","timestamp":"2026-11-23T11:50:46.268+0000","endpoint":{"technology":"PJSIP",
+    "resource":"104","state":"offline","channel_ids":[]},"contact_info":{"uri":"sip:104@127.0.0.1:5070",
+    "contact_status":"NonQualified","aor":"104","roundtrip_usec":"0"},"application":"x"}""",
+    """{"type":"PeerStatusChange","timestamp":"2026-11-23T11:50:46.269+0000","endpoint":{"technology":"PJSIP",
+    "resource":"104","state":"online","channel_ids":[]},"peer":{"peer_status":"Reachable"},"application":"x"}""",
+    """{"type":"ContactStatusChange","timestamp":"2026-11-23T11:50:46.269+0000","endpoint":{"technology":"PJSIP",
+    "resource":"104","state":"online","channel_ids":[]},"contact_info":{"uri":"sip:104@127.0.0.1:5070",
+    "contact_status":"Reachable","aor":"104","roundtrip_usec":"2086"},"application":"x"}""",
+)
+
+
+def test_a_real_phone_that_leaves_and_returns_is_seen_to_do_so() -> None:
+    seen = [endpoint_seen(to_event(json.loads(text))) for text in LEAVES_AND_RETURNS]
+    assert [(one.endpoint, one.online) if one else None for one in seen] == [
+        ("PJSIP/104", False),
+        None,
+        ("PJSIP/104", False),
+        ("PJSIP/104", True),
+        ("PJSIP/104", True),
+        ("PJSIP/104", True),
+    ]
 
 
 @pytest.mark.parametrize(
