@@ -1,4 +1,4 @@
-"""An ARI on a loopback port: REST answers and an event stream, in the shapes of Asterisk 22.10 and 16.28."""
+"""An ARI on a loopback port, in the shapes of Asterisk 22.10 and 16.28, and somebody who listens to it."""
 
 import asyncio
 import json
@@ -6,14 +6,23 @@ import logging
 import ssl
 from base64 import b64encode
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from structlog.testing import capture_logs
 from websockets.frames import CloseCode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from pbxmonitor.clock import Clock, ManualClock
+from pbxmonitor.pbx.asterisk.ari import AriEvent, AriLogin, AriLost, AriUp
+from pbxmonitor.pbx.asterisk.ari_events import AriEvents
+
+PASSWORD = "s3cret-пароль"
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+WAIT = 10
 # Asterisk's side of the handshake is not ours to log.
 quiet = logging.getLogger("tests.fake_ari")
 quiet.disabled = True
@@ -145,7 +154,7 @@ class Stream:
 class FakeAri:
     """Answers by method and path (without /ari); `say` puts another answer in place; `asked` and `opened` remember."""
 
-    def __init__(self, password: str = "s3cret-пароль", tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+    def __init__(self, password: str = PASSWORD, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.password, self.port = password, port
         self.asked: list[Asked] = []
         self.opened: list[Stream] = []
@@ -256,3 +265,91 @@ def _write(writer: asyncio.StreamWriter, said: Said) -> None:
     more += f"Content-Length: {len(said.body)}\r\n"
     head = f"HTTP/1.1 {said.status} Said\r\nServer: Asterisk/22.10.1\r\n{kind}{more}\r\n"
     writer.write(head.encode() + said.body)
+
+
+def login_to(pbx: FakeAri) -> AriLogin:
+    return AriLogin(base_url=pbx.url, username="pbxmonitor", password=PASSWORD, timeout=5)
+
+
+class WatchedClock(ManualClock):
+    """A clock that a test can wait for."""
+
+    def __init__(self, at: datetime = NOW) -> None:
+        super().__init__(at)
+        self._moved = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        self._moved.set()
+
+    async def until_slept(self, times: int) -> None:
+        async with asyncio.timeout(WAIT):
+            while len(self.slept) < times:
+                self._moved.clear()
+                await self._moved.wait()
+
+
+def listening(login: AriLogin, clock: Clock | None = None) -> AriEvents:
+    return AriEvents(login, clock or ManualClock(NOW))
+
+
+class Told(asyncio.Queue[AriUp | AriLost | AriEvent]):
+    """What the stream said, one by one."""
+
+    async def next(self) -> AriUp | AriLost | AriEvent:
+        async with asyncio.timeout(WAIT):
+            return await self.get()
+
+    async def up(self) -> AriUp:
+        heard = await self.next()
+        assert isinstance(heard, AriUp)
+        return heard
+
+    async def lost(self) -> AriLost:
+        heard = await self.next()
+        assert isinstance(heard, AriLost)
+        return heard
+
+    async def event(self) -> AriEvent:
+        heard = await self.next()
+        assert isinstance(heard, AriEvent)
+        return heard
+
+
+class Hearing:
+    """A listener in a task of its own."""
+
+    def __init__(self, ari: AriEvents) -> None:
+        self.ari, self.told = ari, Told()
+
+    async def __aenter__(self) -> Told:
+        self._task = asyncio.create_task(self._listen())
+        return self.told
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self.ari.aclose()
+
+    async def _listen(self) -> None:
+        async for heard in self.ari.events():
+            self.told.put_nowait(heard)
+
+
+def contact(number: int) -> dict[str, Any]:
+    return {
+        "type": "ContactStatusChange",
+        "timestamp": "2026-11-23T07:34:00.022+0000",
+        "endpoint": {"technology": "PJSIP", "resource": str(number), "state": "online", "channel_ids": []},
+        "contact_info": {"uri": "sip:x", "contact_status": "Reachable", "aor": str(number), "roundtrip_usec": "9"},
+        "application": "pbxmonitor",
+    }
+
+
+async def first_trouble(login: AriLogin) -> str:
+    """The reason in the first log line of who listens there."""
+    clock = WatchedClock()
+    with capture_logs() as lines:
+        async with Hearing(listening(login, clock)):
+            await clock.until_slept(1)
+    return str(lines[0]["reason"])
