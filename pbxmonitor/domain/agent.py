@@ -1,12 +1,13 @@
 """One agent on two tracks: availability, and activity; every state lived as an interval with its reason."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from pbxmonitor.domain import facts as f
+from pbxmonitor.domain.evolve import evolve
 
 
 class AgentState(StrEnum):
@@ -107,7 +108,7 @@ def engaged(agent: Agent, call: str, state: AgentState | None, at: datetime, wra
     seconds = max((m.wrapup for m in agent.memberships.values()), default=0) if wrapup and state is None else 0
     until = at + timedelta(seconds=seconds) if seconds else agent.wrapup_until
     since = (agent.busy_since or at) if calls else None
-    return _active(replace(agent, calls=calls, wrapup_until=until, busy_since=since), at)
+    return _active(evolve(agent, calls=calls, wrapup_until=until, busy_since=since), at)
 
 
 def _active(agent: Agent, at: datetime) -> Agent:
@@ -117,7 +118,7 @@ def _active(agent: Agent, at: datetime) -> Agent:
     if (agent.activity.state if agent.activity else None) == state:
         return agent
     activity = None if state is None else Interval(agent=agent.id, state=state, began_at=at)
-    return replace(agent, activity=activity, wrapup_until=agent.wrapup_until if state is AgentState.WRAPUP else None)
+    return evolve(agent, activity=activity, wrapup_until=agent.wrapup_until if state is AgentState.WRAPUP else None)
 
 
 def rested(agent: Agent) -> Agent:
@@ -133,10 +134,10 @@ def _lived(agent: Agent, at: datetime) -> Agent:
         queues = tuple(sorted({*now.queues, *queues}))
         late = now.reason is None and at - now.began_at <= SAME_MOMENT
         if reason == now.reason or late:
-            return replace(agent, availability=replace(now, reason=reason, note=note or now.note, queues=queues))
+            return evolve(agent, availability=evolve(now, reason=reason, note=note or now.note, queues=queues))
         queues = agent.paused_in if state is AgentState.PAUSED else ()
     fresh = Interval(agent=agent.id, state=state, began_at=at, reason=reason, note=note, queues=queues)
-    return replace(agent, availability=fresh)
+    return evolve(agent, availability=fresh)
 
 
 def _availability(agent: Agent) -> tuple[AgentState, str | None, str | None]:
@@ -158,7 +159,7 @@ def _member(agent: Agent, queue: str, paused: bool, reason: str | None, wrapup: 
     }
     still = any(member.paused for member in members.values())
     pause = (reason if paused else agent.pause_reason) if still else None
-    return replace(agent, memberships=members, was_member=True, pause_reason=pause)
+    return evolve(agent, memberships=members, was_member=True, pause_reason=pause)
 
 
 def _added(agent: Agent, fact: f.MemberAdded) -> Agent:
@@ -168,7 +169,7 @@ def _added(agent: Agent, fact: f.MemberAdded) -> Agent:
 def _removed(agent: Agent, fact: f.MemberRemoved) -> Agent:
     members = {queue: member for queue, member in agent.memberships.items() if queue != fact.queue}
     still = any(member.paused for member in members.values())
-    return replace(agent, memberships=members, pause_reason=agent.pause_reason if still else None)
+    return evolve(agent, memberships=members, pause_reason=agent.pause_reason if still else None)
 
 
 def _paused(agent: Agent, fact: f.MemberPaused) -> Agent:
@@ -177,15 +178,15 @@ def _paused(agent: Agent, fact: f.MemberPaused) -> Agent:
 
 
 def _device(agent: Agent, fact: f.DeviceSeen) -> Agent:
-    return replace(agent, devices={**agent.devices, fact.endpoint: fact.online})
+    return evolve(agent, devices={**agent.devices, fact.endpoint: fact.online})
 
 
 def _dnd(agent: Agent, fact: f.DndChanged) -> Agent:
-    return replace(agent, flags=agent.flags | {fact.flag} if fact.on else agent.flags - {fact.flag})
+    return evolve(agent, flags=agent.flags | {fact.flag} if fact.on else agent.flags - {fact.flag})
 
 
 def _presence(agent: Agent, fact: f.PresenceChanged) -> Agent:
-    return replace(agent, presence=fact.status, subtype=fact.subtype, message=fact.message)
+    return evolve(agent, presence=fact.status, subtype=fact.subtype, message=fact.message)
 
 
 _RULES: Final[dict[type[f.AgentFact], Callable[[Agent, Any], Agent]]] = {

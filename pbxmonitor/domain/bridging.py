@@ -1,9 +1,9 @@
 """Whom the customer hears: talks open and pause as channels enter and leave bridges."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from pbxmonitor.domain.call import Call, Direction, Leg, StageKind, StageResult, Talk
+from pbxmonitor.domain.evolve import evolve
 
 
 def bridged(call: Call, at: datetime) -> Call:
@@ -41,15 +41,15 @@ def _anchored(call: Call) -> Call:
     if call.anchor is not None or call.legs[call.first].ended_at is not None:
         return call
     outside = next((leg for leg in heard(call, call.first) if leg.trunk), None)
-    return call if outside is None else replace(call, anchor=outside.id)
+    return call if outside is None else evolve(call, anchor=outside.id)
 
 
 def _connected_time(call: Call, connected: bool, at: datetime) -> Call:
     if connected and call.connected_at is None:
-        return replace(call, connected_at=at)
+        return evolve(call, connected_at=at)
     if not connected and call.connected_at is not None:
         spent = (at - call.connected_at).total_seconds()
-        return replace(call, connected_at=None, connected_s=call.connected_s + spent)
+        return evolve(call, connected_at=None, connected_s=call.connected_s + spent)
     return call
 
 
@@ -57,7 +57,7 @@ def _talk_begins(call: Call, party: Leg, at: datetime) -> Call:
     offer = next((o for o in call.offers if o.phone == party.id), None)
     agent = offer.agent if offer is not None else party.agent or party.number or party.endpoint
     external = offer is None and (party.trunk or party.agent is None)
-    call = replace(call, talks=(*call.talks, Talk(agent=agent, leg=party.id, began_at=at, external=external)))
+    call = evolve(call, talks=(*call.talks, Talk(agent=agent, leg=party.id, began_at=at, external=external)))
     stage = call.open_stage
     if stage is not None and stage.kind is StageKind.PARKED:
         return call.with_stage(left_at=at, result=StageResult.ANSWERED)

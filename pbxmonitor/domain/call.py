@@ -1,11 +1,12 @@
 """One caller's journey through one node, as it was; what to think of it is `judge`'s."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.facts import Target
 
 
@@ -195,18 +196,18 @@ class Call:
 
     def with_leg(self, leg: str, **changes: Any) -> "Call":
         """The call with that leg changed."""
-        return replace(self, legs={**self.legs, leg: replace(self.legs[leg], **changes)})
+        return evolve(self, legs={**self.legs, leg: evolve(self.legs[leg], **changes)})
 
     def with_stage(self, **changes: Any) -> "Call":
         """The call with its last stage changed."""
-        return replace(self, stages=(*self.stages[:-1], replace(self.stages[-1], **changes)))
+        return evolve(self, stages=(*self.stages[:-1], evolve(self.stages[-1], **changes)))
 
     def with_offer(self, offer: Offer, **changes: Any) -> "Call":
         """The call with that offer changed."""
-        changed = replace(offer, **changes)
-        return replace(self, offers=tuple(changed if each is offer else each for each in self.offers))
+        changed = evolve(offer, **changes)
+        return evolve(self, offers=tuple(changed if each is offer else each for each in self.offers))
 
     def with_talk(self, talk: Talk, **changes: Any) -> "Call":
         """The call with that talk changed."""
-        changed = replace(talk, **changes)
-        return replace(self, talks=tuple(changed if each is talk else each for each in self.talks))
+        changed = evolve(talk, **changes)
+        return evolve(self, talks=tuple(changed if each is talk else each for each in self.talks))

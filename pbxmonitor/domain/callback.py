@@ -1,11 +1,12 @@
 """Our debt to a missed caller: opened by a lost call, tried, and closed by a real conversation."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pbxmonitor.domain.call import Call, Direction, Leg, Offer
+from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.judge import Cause, Judgement, Verdict
 from pbxmonitor.domain.policy import Policy
 
@@ -112,7 +113,7 @@ def _missed(
     if joined is not None:
         if call.key in joined.missed_calls:
             return ()
-        return (replace(joined, missed_calls=(*joined.missed_calls, call.key)),)
+        return (evolve(joined, missed_calls=(*joined.missed_calls, call.key)),)
     due_at = policy.hours.after(call.ended_at, policy.callback_norm)
     return (
         Callback(
@@ -151,14 +152,14 @@ def _tried(mine: list[Callback], call: Call, judgement: Judgement, policy: Polic
 
 
 def _with(debt: Callback, attempt: Attempt, call: Call) -> Callback:
-    debt = replace(debt, attempts=(*debt.attempts, attempt))
+    debt = evolve(debt, attempts=(*debt.attempts, attempt))
     if attempt.result is AttemptResult.REACHED:
         return _close(debt, State.REACHED, call, attempt.agent)
-    return debt if attempt.result is AttemptResult.TOO_SHORT else replace(debt, state=State.ATTEMPTED)
+    return debt if attempt.result is AttemptResult.TOO_SHORT else evolve(debt, state=State.ATTEMPTED)
 
 
 def _close(debt: Callback, state: State, call: Call, rescuer: str | None) -> Callback:
-    return replace(debt, state=state, closed_by_call=call.key, closed_at=call.ended_at, rescuer=rescuer)
+    return evolve(debt, state=state, closed_by_call=call.key, closed_at=call.ended_at, rescuer=rescuer)
 
 
 def outside_leg(call: Call) -> Leg | None:

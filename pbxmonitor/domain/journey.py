@@ -1,7 +1,6 @@
 """`advance(call, fact) -> Call`: how one call moves on with one fact. Pure; nothing is judged here."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 from pbxmonitor.domain import facts as f
@@ -17,6 +16,7 @@ from pbxmonitor.domain.call import (
     StageResult,
 )
 from pbxmonitor.domain.closing import close_stage, end_stage, end_talk, end_transfer_stage
+from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.offering import dial_began, offer_of, offered, unreachable_offers
 from pbxmonitor.domain.ringing import outcome
 from pbxmonitor.domain.transferring import transferred_attended, transferred_blind
@@ -66,8 +66,8 @@ def begin(fact: f.LegStarted) -> Call:
 
 def merge(main: Call, guest: Call) -> Call:
     """The call with the legs and rings of another that turned out to be part of it."""
-    rings = (replace(offer, consultation=True, completed=False) for offer in guest.offers)
-    return replace(main, legs={**main.legs, **guest.legs}, offers=(*main.offers, *rings))
+    rings = (evolve(offer, consultation=True, completed=False) for offer in guest.offers)
+    return evolve(main, legs={**main.legs, **guest.legs}, offers=(*main.offers, *rings))
 
 
 def _leg(fact: f.LegStarted) -> Leg:
@@ -85,9 +85,9 @@ def _leg(fact: f.LegStarted) -> Leg:
 def _started(call: Call, fact: f.LegStarted) -> Call:
     if fact.leg in call.legs or call.ended_at is not None:
         return call
-    call = replace(call, legs={**call.legs, fact.leg: _leg(fact)})
+    call = evolve(call, legs={**call.legs, fact.leg: _leg(fact)})
     if fact.trunk and call.direction is Direction.INTERNAL:
-        return replace(call, direction=Direction.OUTBOUND, anchor=None)
+        return evolve(call, direction=Direction.OUTBOUND, anchor=None)
     return call
 
 
@@ -132,7 +132,7 @@ def _phone(call: Call, dest: str) -> str:
 
 
 def _dumped(call: Call, fact: f.AgentDumped) -> Call:
-    return replace(call, dumped=(*call.dumped, fact.agent))
+    return evolve(call, dumped=(*call.dumped, fact.agent))
 
 
 def _step(call: Call, fact: f.StepReached) -> Call:
@@ -147,7 +147,7 @@ def _step(call: Call, fact: f.StepReached) -> Call:
         kind = StageKind.EXTERNAL
     call = close_stage(call, fact.at)
     stage = Stage(kind=kind, name=fact.name, entered_at=fact.at, targets=fact.targets, leg=fact.leg)
-    return replace(call, stages=(*call.stages, stage))
+    return evolve(call, stages=(*call.stages, stage))
 
 
 def _repeated_by_transfer(call: Call, kind: StageKind, name: str) -> bool:
@@ -167,7 +167,7 @@ def _queued(call: Call, fact: f.CallQueued) -> Call:
     if stage is not None and stage.kind is StageKind.QUEUE and stage.name == fact.queue and stage.left_at is None:
         return call
     call = close_stage(call, fact.at)
-    return replace(call, stages=(*call.stages, Stage(kind=StageKind.QUEUE, name=fact.queue, entered_at=fact.at)))
+    return evolve(call, stages=(*call.stages, Stage(kind=StageKind.QUEUE, name=fact.queue, entered_at=fact.at)))
 
 
 def _unqueued(call: Call, fact: f.CallUnqueued) -> Call:
@@ -231,14 +231,14 @@ def _ended(call: Call, fact: f.LegEnded | f.LegVanished) -> Call:
     cause = fact.cause if isinstance(fact, f.LegEnded) else None
     call = call.with_leg(fact.leg, ended_at=fact.at, cause=cause)
     if isinstance(fact, f.LegVanished):
-        call = replace(call, vanished=True)
+        call = evolve(call, vanished=True)
     call = _end_offers(call, call.legs[fact.leg])
     for talk in call.talks:
         if talk.ended_at is None and fact.leg in (talk.leg, call.anchor):
             call = end_talk(call, talk, fact.at)
     if fact.leg == (call.anchor or call.first) or (call.open_stage and call.open_stage.leg == fact.leg):
         call = end_stage(call, fact.at)
-    return call if any(call.live()) else replace(bridged(call, fact.at), ended_at=fact.at)
+    return call if any(call.live()) else evolve(bridged(call, fact.at), ended_at=fact.at)
 
 
 def _end_offers(call: Call, leg: Leg) -> Call:
@@ -256,7 +256,7 @@ def _end_offers(call: Call, leg: Leg) -> Call:
 
 def _parked(call: Call, fact: f.CallParked) -> Call:
     call = close_stage(call, fact.at)
-    return replace(call, stages=(*call.stages, Stage(kind=StageKind.PARKED, name=fact.space, entered_at=fact.at)))
+    return evolve(call, stages=(*call.stages, Stage(kind=StageKind.PARKED, name=fact.space, entered_at=fact.at)))
 
 
 _RULES: Final[dict[type[f.LegFact], Callable[[Call, Any], Call]]] = {

@@ -1,7 +1,7 @@
 """What a call means under a policy: stage results, verdicts, disposition, lost and its cause. Pure, recomputable."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -17,6 +17,7 @@ from pbxmonitor.domain.call import (
     StageResult,
     Talk,
 )
+from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.domain.ringing import FAILURES, REFUSALS
 
@@ -141,10 +142,10 @@ def _settled(call: Call, stage: Stage) -> Stage:
     if stage.result is not None or stage.left_at is None:
         return stage
     if stage.kind is StageKind.DIAL:
-        return replace(stage, result=_dial_result(call, stage))
+        return evolve(stage, result=_dial_result(call, stage))
     if stage.kind is StageKind.EXTERNAL:
-        return replace(stage, result=_external_result(call, stage))
-    return replace(stage, result=StageResult.TRANSFERRED if call.transfers else StageResult.NO_ANSWER)
+        return evolve(stage, result=_external_result(call, stage))
+    return evolve(stage, result=StageResult.TRANSFERRED if call.transfers else StageResult.NO_ANSWER)
 
 
 def _dial_result(call: Call, stage: Stage) -> StageResult:

@@ -1,10 +1,10 @@
 """Rings: who is offered the call, by a queue or by a Dial, and through which of his phones."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.call import Call, Direction, Leg, Offer, OfferResult, Stage, StageKind
+from pbxmonitor.domain.evolve import evolve
 
 
 def offer_of(call: Call, leg: str) -> Offer | None:
@@ -32,8 +32,8 @@ def dial_began(call: Call, fact: f.DialBegan) -> Call:
         return call
     offer = _new_offer(dest.agent, None, dest, fact.at)
     if not for_customer(call, fact.leg):
-        return replace(call, offers=(*call.offers, replace(offer, consultation=True)))
-    return replace(_implied_dial(call, dest.agent, StageKind.DIAL, fact), offers=(*call.offers, offer))
+        return evolve(call, offers=(*call.offers, evolve(offer, consultation=True)))
+    return evolve(_implied_dial(call, dest.agent, StageKind.DIAL, fact), offers=(*call.offers, offer))
 
 
 def _implied_dial(call: Call, name: str, kind: StageKind, fact: f.DialBegan) -> Call:
@@ -42,7 +42,7 @@ def _implied_dial(call: Call, name: str, kind: StageKind, fact: f.DialBegan) -> 
     if stage is not None and stage.left_at is None:
         implied = stage.kind is kind and not stage.targets and name not in stage.name.split("&")
         return call.with_stage(name=f"{stage.name}&{name}") if implied else call
-    return replace(call, stages=(*call.stages, Stage(kind=kind, name=name, entered_at=fact.at, leg=fact.leg)))
+    return evolve(call, stages=(*call.stages, Stage(kind=kind, name=name, entered_at=fact.at, leg=fact.leg)))
 
 
 def _offer_behind(call: Call, dialler: str) -> Offer | None:
@@ -68,7 +68,7 @@ def for_customer(call: Call, dialler: str) -> bool:
 
 def _dials_out(call: Call, fact: f.DialBegan) -> Call:
     if call.direction is Direction.OUTBOUND and not call.called.lstrip("+").isdigit() and fact.number:
-        call = replace(call, called=fact.number)
+        call = evolve(call, called=fact.number)
     if not for_customer(call, fact.leg):
         return call
     stage = call.open_stage
@@ -93,7 +93,7 @@ def offered(call: Call, fact: f.AgentOffered) -> Call:
     offer = _new_offer(fact.agent, fact.queue, dest, fact.at)
     early = next((o for o in call.offers if dest.local and _dialled_by_half(call, o, dest)), None)
     if early is None:
-        return replace(call, offers=(*call.offers, offer))
+        return evolve(call, offers=(*call.offers, offer))
     return call.with_offer(early, agent=fact.agent, queue=fact.queue, leg=dest.id, phone=early.leg, consultation=False)
 
 
@@ -112,4 +112,4 @@ def unreachable_offers(call: Call, stage: Stage) -> Call:
         Offer(agent=agent, queue=None, began_at=at, leg="", ended_at=at, result=OfferResult.UNREACHABLE)
         for agent in missing
     )
-    return replace(call, offers=(*call.offers, *made)) if made else call
+    return evolve(call, offers=(*call.offers, *made)) if made else call

@@ -1,7 +1,6 @@
 """`play(floor, facts) -> floor, changes`: the fold. Cost per fact does not grow with what is on the floor."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,6 +8,7 @@ from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.agent import Agent, AgentState, advance_agent, engaged, newcomer, rested
 from pbxmonitor.domain.bridging import conversing
 from pbxmonitor.domain.call import Call, Direction, Offer, OfferResult, StageKind
+from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.floor import Change, Ended, Floor
 from pbxmonitor.domain.journey import advance, begin, merge
 from pbxmonitor.domain.resync import reconcile
@@ -38,7 +38,7 @@ class Draft:
 
     def floor(self) -> Floor:
         """The floor as it has become."""
-        return replace(
+        return evolve(
             self._base,
             calls=self._base.calls.put(self._calls),
             legs=self._base.legs.put(self._legs),
@@ -119,7 +119,7 @@ class Draft:
         self._calls[main.key] = merge(main, guest)
         for leg in guest.legs:
             self._legs[leg] = main.key
-        return guest, replace(guest, merged_into=main.key, ended_at=guest.ended_at or at)
+        return guest, evolve(guest, merged_into=main.key, ended_at=guest.ended_at or at)
 
     def _moved(self, fact: f.LegFact) -> tuple[Call | None, Call | None]:
         key = self._key(fact)

@@ -1,12 +1,12 @@
 """`reconcile(floor, snapshot) -> facts`: what must have happened while nobody listened, told as ordinary facts."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.agent import Agent
 from pbxmonitor.domain.call import Leg
+from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.floor import Floor
 
 
@@ -79,7 +79,7 @@ def _legs(floor: Floor, snapshot: f.Snapshot) -> Iterator[f.Fact]:
     known = {leg.id: leg for call in floor.open_calls() for leg in call.live()}
     for seen in sorted(snapshot.legs, key=lambda leg: leg.leg != leg.linked):
         if seen.leg not in floor.legs:
-            yield replace(seen, linked=seen.linked if seen.linked in there | set(floor.legs) else seen.leg)
+            yield evolve(seen, linked=seen.linked if seen.linked in there | set(floor.legs) else seen.leg)
     for one, other in snapshot.pairs:
         if one not in known or known[one].partner != other:
             yield f.LocalJoined(**_dated(snapshot, "joined", one), leg=one, other=other)

@@ -1,10 +1,9 @@
 """Transfers: the transferor's talk ends without blame, and the journey goes on at the target."""
 
-from dataclasses import replace
-
 from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.call import Call, EndedBy, Leg, Offer, OfferResult, Stage, StageKind, StageResult, Transfer
 from pbxmonitor.domain.closing import close_stage, end_talk
+from pbxmonitor.domain.evolve import evolve
 
 
 def _name(call: Call, leg: str) -> str:
@@ -21,7 +20,7 @@ def _transferred(call: Call, fact: f.LegFact, kind: str, to: str) -> Call:
         if talk.leg == fact.leg and talk.ended_at is None:
             call = end_talk(call, talk, fact.at, EndedBy.TRANSFER)
     transfer = Transfer(kind=kind, frm=_name(call, fact.leg), to=to, at=fact.at)
-    return replace(call, transfers=(*call.transfers, transfer))
+    return evolve(call, transfers=(*call.transfers, transfer))
 
 
 def transferred_blind(call: Call, fact: f.TransferredBlind) -> Call:
@@ -44,7 +43,7 @@ def transferred_attended(call: Call, fact: f.TransferredAttended) -> Call:
         left_at=fact.at if answered else None,
         result=StageResult.ANSWERED if answered else None,
     )
-    return replace(close_stage(call, fact.at), stages=(*call.stages, stage))
+    return evolve(close_stage(call, fact.at), stages=(*call.stages, stage))
 
 
 def _near(call: Call, leg: str) -> set[str | None]:
