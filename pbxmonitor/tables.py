@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -14,6 +15,7 @@ Row = Mapping[str, Any]
 Cell = str | int | float | None
 
 BOM = "\ufeff"
+NARROWEST = 4
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PHONE = re.compile(r"\+\d{3,15}")
 _COLOURS = {"red": "red", "yellow": "yellow", "green": "green"}
@@ -80,31 +82,64 @@ def journal_table(
     return Table(title=title, empty=tr("report.journal.empty"), columns=columns, rows=tuple(rows))
 
 
-def show(table: Table) -> None:
-    """Print the table to stdout, in colour on a terminal."""
+def show(table: Table, width: int | None = None) -> None:
+    """Print the table to stdout, in colour on a terminal; a narrow one is spared the columns that say nothing."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
 
-    console = Console(width=None if _on_terminal() else 200)
+    console = Console(width=None if sys.stdout.isatty() else 200) if width is None else Console(width=width)
     if not table.rows:
         console.print(Text(table.empty))
         return
-    grid = Grid(title=Text(table.title), title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        heading = Text(tr(f"report.column.{column.key}"), overflow="fold")
-        grid.add_column(heading, justify="right" if column.right else "left", overflow="fold")
-    for row in table.rows:
+    columns = _fitting(table, console.width)
+    console.width = max(console.width, _needed(columns))
+    grid = Grid(
+        title=Text(table.title), title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    for each in columns:
+        heading = Text(_heading(each.column), overflow="fold")
+        grid.add_column(heading, justify="right" if each.column.right else "left", width=each.width, overflow="fold")
+    for number, row in enumerate(table.rows):
         style = _COLOURS.get(str(row.get("colour")), "")
-        grid.add_row(*(Text(_cell(column, row), style=style) for column in table.columns))
+        grid.add_row(*(Text(each.cells[number], style=style) for each in columns))
     console.print(grid)
 
 
-def _on_terminal() -> bool:
-    import sys
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A column as it will stand on the screen, and the least characters that its cells (or words) need."""
 
-    return sys.stdout.isatty()
+    column: Column
+    cells: tuple[str, ...]
+    width: int
+
+
+def _fitting(table: Table, width: int) -> list[_Shown]:
+    """All columns, whole words in their headings; else those that say something; else values whole, headings cut."""
+    shown = [_shown(column, table.rows, words=True) for column in table.columns]
+    if _needed(shown) <= width:
+        return shown
+    telling = [each for each in shown if any(each.column.value(row) for row in table.rows)]
+    if _needed(telling) <= width:
+        return telling
+    return [_shown(each.column, table.rows, words=False) for each in telling]
+
+
+def _shown(column: Column, rows: Sequence[Row], *, words: bool) -> _Shown:
+    cells = tuple(_cell(column, row) for row in rows)
+    longest = max(map(len, _heading(column).split())) if words else NARROWEST
+    return _Shown(column, cells, max(longest, *(len(cell) for cell in cells)))
+
+
+def _needed(columns: Sequence[_Shown]) -> int:
+    """Characters across: the columns, two between each, the edges."""
+    return sum(each.width + 2 for each in columns) + 2
+
+
+def _heading(column: Column) -> str:
+    return tr(f"report.column.{column.key}")
 
 
 def to_csv(table: Table) -> str:
@@ -115,7 +150,7 @@ def to_csv(table: Table) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";" if spoken() == "ru" else ",", lineterminator="\r\n")
-    writer.writerow([tr(f"report.column.{column.key}") for column in table.columns])
+    writer.writerow([_heading(column) for column in table.columns])
     writer.writerows([_field(column.value(row)) for column in table.columns] for row in table.rows)
     return BOM + out.getvalue()
 

@@ -245,6 +245,15 @@ def test_the_journal_table_names_who_missed_the_call_in_site_time(capsys: pytest
     ]
 
 
+@pytest.mark.parametrize("width", [40, 80, 118])
+def test_a_narrow_screen_loses_empty_columns_and_no_value(capsys: pytest.CaptureFixture[str], width: int) -> None:
+    speak("ru")
+    show(agents_table([ANNA]), width)
+    assert cells(capsys.readouterr().out, "Анна") == [
+        *("Анна (101)", "214", "135", "79", "37", "3", "2", "1", "42", "28,0", "2:03:04", "1:00:00", "0:01:00")
+    ]
+
+
 def test_a_name_with_brackets_is_not_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
     show(agents_table([{**ANNA, "name": "[red]Анна[/red]"}]))
     assert "[red]Анна[/red] (101)" in capsys.readouterr().out

@@ -77,7 +77,7 @@ def test_the_settings_of_the_pages_are_settings(page: str, tmp_path: Path, monke
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     for name in ("ami.secret", "ari.password"):
         (tmp_path / name).write_text("word", "utf-8")
-    examples = re.findall(r"```toml\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    examples = re.findall(r"``` *toml\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
     assert examples
     for number, text in enumerate(examples):
         path = tmp_path / f"{number}.toml"
