@@ -57,7 +57,7 @@ def test_the_wheel_carries_no_tests_and_every_module(wheel: set[str]) -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_every_make_command_of_the_pages_exists(page: str) -> None:
-    named = set(re.findall(r"(?:`|^ +|^|=en )make ([a-z0-9]+)", (ROOT / page).read_text("utf-8"), re.M))
+    named = set(re.findall(r"(?:`|^ +|^|=en )make ([a-z0-9]+)", (ROOT / page).read_text("utf-8"), re.MULTILINE))
     assert {"test", "demo"} <= named
     assert named <= make_targets()
 
