@@ -1,5 +1,7 @@
 """What Prometheus may ask about the daemon: counters of what was heard, recorded and lost."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
@@ -29,6 +31,13 @@ class Metrics:
         self.open_calls = _gauge(self.registry, "open_calls", "Calls that are open.")
         self.spooled = _gauge(self.registry, "spooled", "1 while facts wait on disk for the database.")
 
-    def serve(self, host: str, port: int) -> None:
-        """Answer Prometheus at that address, from a thread of its own; OSError when it is taken."""
-        start_http_server(port, addr=host, registry=self.registry)
+    @contextmanager
+    def serve(self, host: str, port: int) -> Iterator[int]:
+        """Answer Prometheus at that address from a thread of its own; the port. OSError when it is taken."""
+        server, thread = start_http_server(port, addr=host, registry=self.registry)
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
