@@ -1,5 +1,6 @@
 """Every story staged live on a real Asterisk: what the journal says of it is what was staged, to the digit."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -27,8 +28,8 @@ def test_a_staged_story_is_written_as_it_was(version: str, name: str, shown: Sho
     assert not wrong, f"{staged.story.told}\n" + "\n".join(wrong)
 
 
-def _missing(told: Interval, staged: Staged, rows: list[Row]) -> list[str]:
-    window = (staged.began.isoformat(), staged.ended.isoformat())
+def _missing(told: Interval, staged: Staged, rows: Sequence[Row]) -> list[str]:
+    window = (staged.began.isoformat(" ")[:19], staged.ended.isoformat(" "))
     found = [row for row in rows if row["agent"] == told.agent and window[0] <= row["began_at"] <= window[1]]
     return [] if any(_is(told, row) for row in found) else [f"no interval {told}; there are {found}"]
 

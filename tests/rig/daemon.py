@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import sqlite3
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,6 @@ class Daemon:
         self._rig, self._folder = rig, folder
         self._config = folder / "pbxmonitor.toml"
 
-    @property
-    def url(self) -> str:
-        """The database it writes."""
-        return f"sqlite:///{self._folder}/pbxmonitor.sqlite3"
-
     async def __aenter__(self) -> "Daemon":
         plan = self._rig.plan
         text = SETTINGS.format(
@@ -55,7 +51,7 @@ class Daemon:
         )
         self._config.write_text(text)
         with (self._folder / "daemon.log").open("w") as log:
-            self._process = await self._start(["run"], log)
+            self._process = await self._start(["run"], log, log)
         try:
             await until(self._connected, 30, f"the daemon to log in to AMI; its log is {self._folder}/daemon.log")
         except TimeoutError:
@@ -92,6 +88,13 @@ class Daemon:
         rows: list[dict[str, Any]] = json.loads(out)
         return rows
 
-    async def _start(self, words: Sequence[str], out: Any) -> asyncio.subprocess.Process:
+    def intervals(self) -> list[dict[str, Any]]:
+        """Every stretch of every agent's day, from the database itself: reports leave some states out."""
+        with closing(sqlite3.connect(self._folder / "pbxmonitor.sqlite3")) as database:
+            database.row_factory = sqlite3.Row
+            rows = [dict(row) for row in database.execute("SELECT * FROM agent_interval ORDER BY began_at")]
+        return [row | {"queues": json.loads(row["queues"])} for row in rows]
+
+    async def _start(self, words: Sequence[str], out: Any, log: Any = None) -> asyncio.subprocess.Process:
         command = [sys.executable, "-m", "pbxmonitor", "--config", str(self._config), *words]
-        return await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY, stdout=out)
+        return await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY, stdout=out, stderr=log)

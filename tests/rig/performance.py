@@ -6,9 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from pbxmonitor import reporting
 from tests.rig.daemon import Daemon
 from tests.rig.desk import until
 from tests.rig.rig import start
@@ -26,7 +24,7 @@ class Performance:
     staged: dict[str, Staged]
     journal: list[Row]
     agents: list[Row]
-    intervals: list[Row]
+    intervals: Sequence[Row]
 
 
 async def perform(version: str, stories: Sequence[Story], folder: Path) -> Performance:
@@ -52,12 +50,8 @@ async def _read(daemon: Daemon, staged: dict[str, Staged], begin: datetime) -> P
         staged=staged,
         journal=list(await daemon.report("journal", begin, end)),
         agents=list(await daemon.report("agents", begin, end)),
-        intervals=list(await _intervals(daemon, begin, end)),
+        intervals=daemon.intervals(),
     )
-
-
-async def _intervals(daemon: Daemon, begin: datetime, end: datetime) -> list[Any]:
-    return await reporting.intervals(daemon.url, begin, end)
 
 
 def play_through(version: str, stories: Sequence[Story], folder: Path) -> Performance:
