@@ -28,7 +28,8 @@ def transferred_blind(call: Call, fact: f.TransferredBlind) -> Call:
 
 
 def transferred_attended(call: Call, fact: f.TransferredAttended) -> Call:
-    offer, outside = _consulted(call, fact), _consulted_outside(call, fact.target)
+    offer = _consulted(call, fact)
+    outside = _consulted_outside(call, fact.target) if offer is None else None
     name = offer.agent if offer is not None else _name(call, outside.id if outside else fact.target)
     call = _transferred(call, fact, "attended", name)
     if offer is not None:
@@ -49,13 +50,16 @@ def transferred_attended(call: Call, fact: f.TransferredAttended) -> Call:
 def _near(call: Call, leg: str) -> set[str | None]:
     """That channel and, of a Local one, its other half."""
     half = call.legs.get(leg)
-    return {leg, half.partner if half is not None else None} - {None}
+    return {leg, half.partner if half is not None else None} - {None, ""}
 
 
 def _consulted_outside(call: Call, target: str) -> Leg | None:
-    """The outside phone behind the target's channel."""
+    """The outside phone behind the target's channel; where the event names none (16), the one dialled last."""
     near = _near(call, target)
-    return next((leg for leg in call.live() if leg.trunk and (leg.id in near or leg.dialled_by in near)), None)
+    outside = [leg for leg in call.live() if leg.trunk and leg.dialled_by and leg.id != call.anchor]
+    if near:
+        return next((leg for leg in outside if leg.id in near or leg.dialled_by in near), None)
+    return outside[-1] if outside else None
 
 
 def _consulted(call: Call, fact: f.TransferredAttended) -> Offer | None:
@@ -64,6 +68,7 @@ def _consulted(call: Call, fact: f.TransferredAttended) -> Offer | None:
     near = _near(call, fact.target)
     named = [o for o in rings if o.leg in near or (o.leg in call.legs and call.legs[o.leg].dialled_by in near)]
     going = [o for o in rings if o.result in (None, OfferResult.ANSWERED)]
-    if named or _consulted_outside(call, fact.target) is not None:
-        return named[-1] if named else None
-    return going[-1] if going else None
+    if named:
+        return named[-1]
+    outside = _consulted_outside(call, fact.target) if near else None
+    return going[-1] if going and outside is None else None

@@ -2,10 +2,10 @@
 
 import sys
 
-from tests.bench import bench_daemon, bench_facts, bench_floor, bench_store
+from tests.bench import bench_daemon, bench_facts, bench_floor, bench_rows
 from tests.bench.machine import machine
 
 if __name__ == "__main__":
     print(machine())
-    held = [part.main() for part in (bench_facts, bench_store, bench_floor, bench_daemon)]
+    held = [part.main() for part in (bench_facts, bench_rows, bench_floor, bench_daemon)]
     sys.exit(0 if all(each is not False for each in held) else 1)

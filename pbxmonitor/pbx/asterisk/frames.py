@@ -96,25 +96,19 @@ class Follows:
 EVERYTHING = Follows(frozenset(), everything=True)
 
 FOLLOWED = Follows(
+    # what translate and snapshot read, and nothing more: each further event costs every PBX and every daemon
     events=frozenset(
         {
-            *("Newchannel", "Newstate", "NewCallerid", "Rename", "Hangup", "HangupRequest", "SoftHangupRequest"),
-            *("DialBegin", "DialEnd", "BridgeEnter", "BridgeLeave"),
-            *("LocalBridge", "LocalOptimizationBegin", "LocalOptimizationEnd"),
-            *("BlindTransfer", "AttendedTransfer", "Pickup", "Hold", "Unhold", "ChanSpyStart", "ChanSpyStop"),
-            *("ParkedCall", "UnParkedCall", "ParkedCallGiveUp", "ParkedCallTimeOut", "ParkedCallSwap"),
-            *("QueueCallerJoin", "QueueCallerLeave", "QueueCallerAbandon"),
-            *("AgentCalled", "AgentConnect", "AgentComplete", "AgentDump", "AgentRingNoAnswer"),
-            *("QueueMemberAdded", "QueueMemberRemoved", "QueueMemberPause", "QueueMemberStatus"),
-            *("QueueMemberPenalty", "QueueMemberRinginuse"),
-            *("DeviceStateChange", "PresenceStateChange", "ContactStatus", "PeerStatus"),
-            *("OriginateResponse", "FullyBooted", "Shutdown", "Reload"),
+            *("Newchannel", "Newstate", "Hangup", "HangupRequest", "SoftHangupRequest", "DialBegin"),
+            *("BridgeEnter", "BridgeLeave", "LocalBridge", "Hold", "Unhold"),
+            *("BlindTransfer", "AttendedTransfer", "Pickup", "ParkedCall"),
+            *("QueueCallerJoin", "QueueCallerLeave", "AgentCalled", "AgentConnect", "AgentComplete", "AgentDump"),
+            *("QueueMemberAdded", "QueueMemberRemoved", "QueueMemberPause"),
+            *("DeviceStateChange", "PresenceStateChange", "PeerStatus"),
+            *("OriginateResponse", "FullyBooted", "Shutdown"),
             # the answers to lists
-            *("QueueParams", "QueueMember", "QueueEntry", "QueueStatusComplete"),
-            *("DeviceStateListComplete", "PresenceStateListComplete", "CoreShowChannel", "CoreShowChannelsComplete"),
-            *("ContactList", "ContactListComplete", "EndpointList", "EndpointListComplete"),
-            *("PeerEntry", "PeerlistComplete"),
-            *("BridgeListItem", "BridgeListComplete", "BridgeInfoChannel", "BridgeInfoComplete"),
+            *("QueueMember", "QueueStatusComplete", "DeviceStateListComplete", "PresenceStateListComplete"),
+            *("CoreShowChannel", "CoreShowChannelsComplete"),
         }
     ),
     applications=frozenset({"Dial", "Queue", "Background", "Read", "WaitExten", "VoiceMail"}),
