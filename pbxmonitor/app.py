@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 import structlog
@@ -14,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pbxmonitor.clock import Clock, SystemClock
 from pbxmonitor.engine import Engine
 from pbxmonitor.feed import Feed
+from pbxmonitor.metrics import Metrics
 from pbxmonitor.pbx import Batch, Pbx
 from pbxmonitor.pbx.asterisk.connect import asterisk_node, policy_of
 from pbxmonitor.recording import Recorder
-from pbxmonitor.settings import PbxSettings, Settings
+from pbxmonitor.settings import MetricsSettings, PbxSettings, Settings
 from pbxmonitor.spool import Spool
 from pbxmonitor.store.leases import LeaseLost, acquire, release, renew
 from pbxmonitor.store.ledger import Ledger
@@ -38,14 +40,21 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     await upgrade(settings.database.full_url)
     database = connect(settings.database.full_url)
     log.info("started", nodes=sorted(settings.pbx), database=settings.database.safe_url)
+    metrics = Metrics()
     try:
-        async with asyncio.TaskGroup() as tasks:
-            for pbx in settings.pbx.values():
-                node = NodeRun(settings, pbx, database, SystemClock(), stop)
-                tasks.create_task(node.supervise(), name=pbx.node)
+        with _served(metrics, settings.metrics):
+            async with asyncio.TaskGroup() as tasks:
+                for pbx in settings.pbx.values():
+                    node = NodeRun(settings, pbx, database, SystemClock(), stop, metrics)
+                    tasks.create_task(node.supervise(), name=pbx.node)
     finally:
         await database.dispose()
         log.info("stopped")
+
+
+def _served(metrics: Metrics, where: MetricsSettings | None) -> AbstractContextManager[object]:
+    """Prometheus may ask at that address, if there is one."""
+    return metrics.serve(where.host, where.port) if where is not None else nullcontext()
 
 
 def _obey_signals(stop: asyncio.Event) -> None:
@@ -61,13 +70,20 @@ class NodeRun:
     """One PBX followed by this daemon, as long as it holds the node's lease."""
 
     def __init__(
-        self, settings: Settings, pbx: PbxSettings, database: AsyncEngine, clock: Clock, stop: asyncio.Event
+        self,
+        settings: Settings,
+        pbx: PbxSettings,
+        database: AsyncEngine,
+        clock: Clock,
+        stop: asyncio.Event,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._pbx = pbx
         self._database = database
         self._clock = clock
         self._stop = stop
+        self._metrics = metrics
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._ledger = Ledger(database, pbx.node, policy_of(settings))
 
@@ -107,14 +123,17 @@ class NodeRun:
     async def _follow(self) -> None:
         floor = await self._ledger.floor()
         calls = sum(1 for _ in floor.open_calls())
+        self._metrics.open_calls.labels(self._pbx.node).set(calls)
         log.info("floor_restored", node=self._pbx.node, open_calls=calls, agents=len(floor.agents))
         spool = Spool(self._settings.database.spool, self._pbx.node)
-        recorder = Recorder(Engine(self._ledger, Feed(floor)), spool, self._clock)
+        recorder = Recorder(Engine(self._ledger, Feed(floor)), spool, self._clock, self._metrics)
         queue: asyncio.Queue[Batch | None] = asyncio.Queue(QUEUED)
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(self._keep_lease(), name=f"{self._pbx.node}-lease")
             recording = tasks.create_task(recorder.run(_drained(queue)), name=f"{self._pbx.node}-record")
-            await self._listen(asterisk_node(self._settings, self._pbx, self._clock), queue)
+            node = asterisk_node(self._settings, self._pbx, self._clock)
+            self._metrics.link_up.labels(self._pbx.node).set_function(lambda: not node.ami.trouble)
+            await self._listen(node, queue)
             await queue.put(None)
             await recording
             keeping.cancel()

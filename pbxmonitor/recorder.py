@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from pbxmonitor.clock import SystemClock
-from pbxmonitor.pbx.asterisk.ami import Ami, LinkLost, LinkUp
+from pbxmonitor.pbx.asterisk.ami import Ami, LinkUp
 from pbxmonitor.pbx.asterisk.connect import ami_login
 from pbxmonitor.pbx.asterisk.snapshot import QUESTIONS
 from pbxmonitor.pbx.asterisk.tape import TapeWriter
@@ -19,7 +19,7 @@ async def record(pbx: PbxSettings, path: Path, stop: asyncio.Event) -> int:
             listening = tasks.create_task(_listen(ami))
             await stop.wait()
             listening.cancel()
-    return path.stat().st_size
+    return ami.counts.received
 
 
 async def _listen(ami: Ami) -> None:
@@ -29,5 +29,3 @@ async def _listen(ami: Ami) -> None:
             connections += 1
             for question in QUESTIONS:
                 ami.send(question, f"record-{connections}-{question}")
-        elif isinstance(heard, LinkLost):
-            continue

@@ -1,14 +1,16 @@
 """The engine with a spool before it: facts wait on disk while the database is away."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
 from pbxmonitor.clock import Clock
+from pbxmonitor.domain.floor import Change
 from pbxmonitor.engine import Engine
+from pbxmonitor.metrics import Metrics
 from pbxmonitor.pbx import Batch, Silence
 from pbxmonitor.spool import Spool
 from pbxmonitor.tracking import tell
@@ -24,6 +26,7 @@ class Recorder:
     engine: Engine
     spool: Spool
     clock: Clock
+    metrics: Metrics = field(default_factory=Metrics)
     _retry_at: datetime | None = None
 
     @property
@@ -36,20 +39,36 @@ class Recorder:
         async for batch in batches:
             if (self.spool.waiting and not await self._caught_up()) or not await self._recorded(batch):
                 self.spool.put(batch)
+            self.metrics.spooled.labels(self._node).set(self.spool.waiting)
+
+    @property
+    def _node(self) -> str:
+        return self.engine.floor.node
 
     async def _recorded(self, batch: Batch) -> bool:
         try:
             if isinstance(batch, Silence):
                 await self.engine.note_gap(batch)
+                self.metrics.gaps.labels(self._node).inc()
                 return True
+            poisoned = self.engine.poisoned
             changes = await self.engine.take(batch)
         except (DBAPIError, OSError) as error:
             self._retry_at = self.clock.now() + RETRY
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            log.error("database_away", node=self.engine.floor.node, reason=reason)
+            log.error("database_away", node=self._node, reason=reason)
             return False
+        self.metrics.facts_put_aside.labels(self._node).inc(self.engine.poisoned - poisoned)
+        self._count(changes)
         tell(changes)
         return True
+
+    def _count(self, changes: Sequence[Change]) -> None:
+        pairs = [pair for change in changes for pair in change.calls]
+        opened = sum(1 for before, _ in pairs if before is None)
+        ended = sum(1 for before, now in pairs if now.ended_at and (before is None or before.ended_at is None))
+        self.metrics.facts.labels(self._node).inc(len(changes))
+        self.metrics.open_calls.labels(self._node).inc(opened - ended)
 
     async def _caught_up(self) -> bool:
         if self._retry_at is not None and self.clock.now() < self._retry_at:
@@ -58,5 +77,5 @@ class Recorder:
             if not await self._recorded(batch):
                 return False
         self.spool.clear()
-        log.info("database_back", node=self.engine.floor.node)
+        log.info("database_back", node=self._node)
         return True

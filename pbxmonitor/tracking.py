@@ -18,7 +18,7 @@ def tell(changes: Sequence[Change]) -> None:
         for before, after in change.calls:
             _call(before, after)
         for was, agent in change.agents:
-            _agent(was, agent)
+            _agent(change.fact.node, was, agent)
 
 
 def _call(before: Call | None, after: Call) -> None:
@@ -48,7 +48,7 @@ def _rings(before: Call, after: Call, bound: Any) -> None:
             bound.info("ring_ended", agent=offer.agent, result=offer.result.value, seconds=seconds)
 
 
-def _agent(before: Agent | None, after: Agent) -> None:
+def _agent(node: str, before: Agent | None, after: Agent) -> None:
     was, now = before.availability if before else None, after.availability
     if was is None or (was.state, was.reason) != (now.state, now.reason):
-        log.info("agent_state", agent=after.id, state=now.state.value, reason=now.reason, note=now.note)
+        log.info("agent_state", node=node, agent=after.id, state=now.state.value, reason=now.reason, note=now.note)

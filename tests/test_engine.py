@@ -146,3 +146,15 @@ async def test_a_line_torn_by_a_crash_ends_the_spool_and_costs_nothing_before_it
     with (tmp_path / "main.spool").open("a") as file:
         file.write(json.dumps({"facts": []})[:5])
     assert list(spool.batches()) == [(paused("101"),)]
+
+
+async def test_what_was_recorded_put_aside_and_lost_is_counted(tmp_path: Path) -> None:
+    ledger = MemoryLedger()
+    recorder = Recorder(engine(ledger), Spool(tmp_path, "main"), ManualClock(AT))
+    silence = Silence(lost_at=AT, restored_at=AT, reason="lost")
+    await recorder.run(stream([(paused("101"), poison()), silence]))
+    told = {name: recorder.metrics.registry.get_sample_value(name, {"node": "main"}) for name in COUNTED}
+    assert told == {"pbxmonitor_facts_total": 1, "pbxmonitor_facts_put_aside_total": 1, "pbxmonitor_gaps_total": 1}
+
+
+COUNTED = ("pbxmonitor_facts_total", "pbxmonitor_facts_put_aside_total", "pbxmonitor_gaps_total")
