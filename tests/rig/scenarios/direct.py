@@ -4,7 +4,7 @@ import asyncio
 
 from tests.rig.desk import Desk
 from tests.rig.scenarios.story import answered, lost, story
-from tests.rig.truth import UNTOLD, Call, Truth
+from tests.rig.truth import Call, Truth
 
 ELSEWHERE = "answered_elsewhere"
 
@@ -217,7 +217,7 @@ async def voicemail(desk: Desk) -> Truth:
         lost=True,
         cause="ignored",
         colour="red",
-        disposition=UNTOLD,
+        disposition="abandoned",
         answered_by=None,
         verdicts={desk(1): "missed"},
     )
