@@ -1,6 +1,7 @@
 """The composition root: which parts there are, which task runs them, and how they stop."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -37,6 +38,7 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     """The daemon: follow every PBX of the settings until `stop` is set or a signal comes, then end in order."""
     stop = stop or asyncio.Event()
     _obey_signals(stop)
+    spare_the_collector()
     await upgrade(settings.database.full_url)
     database = connect(settings.database.full_url)
     log.info("started", nodes=sorted(settings.pbx), database=settings.database.safe_url)
@@ -50,6 +52,12 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     finally:
         await database.dispose()
         log.info("stopped")
+
+
+def spare_the_collector() -> None:
+    """Look for cycles less often: what the fold makes has none, and looking took a fifth of the time under load."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _served(metrics: Metrics, where: MetricsSettings | None) -> AbstractContextManager[object]:

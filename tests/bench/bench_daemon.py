@@ -130,3 +130,7 @@ async def measure() -> bool:
 def main() -> bool:
     """Print both; whether they hold."""
     return asyncio.run(measure())
+
+
+if __name__ == "__main__":
+    raise SystemExit(0 if main() else 1)

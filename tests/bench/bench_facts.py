@@ -46,6 +46,7 @@ def theirs(pieces: list[bytes]) -> tuple[int, int]:
         heard["names"] += getattr(event, "MemberName", None) == NAME
 
     manager = Manager()
+    manager.callbacks["FullyBooted"].clear()  # it would answer by sending what it still waits for
     manager.register_event("*", callback)
     protocol = AMIProtocol()
     protocol.connection_made(None)
@@ -80,3 +81,7 @@ def main() -> bool:
     print(f"    bytes to {facts} facts: {events / fast:,.0f} events/s, {mine} of {names} names whole")
     print(f"    panoramisk: {events / slow:,.0f} events/s, {other} names; ratio {ratio:.2f} (at least 2.5)")
     return ratio >= 2.5 and mine == names > 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(0 if main() else 1)
