@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from pbxmonitor.clock import ManualClock
 from pbxmonitor.pbx.asterisk.ari import Ari, AriDown, AriUp, EndpointState
-from pbxmonitor.pbx.asterisk.ari_events import FOLLOWED, MESSAGE_LIMIT, AriEvents, Backoff
+from pbxmonitor.pbx.asterisk.ari_events import FOLLOWED, MESSAGE_LIMIT, AriEvents
 from tests.pbx.fake_ari import (
     NOW,
     PASSWORD,
@@ -224,18 +224,6 @@ async def test_no_redirect_carries_the_password_elsewhere(pbx: FakeAri) -> None:
         pbx.say("GET", "/events", Said(302, b"", headers=(("Location", f"{other.url}/ari/events"),)))
         assert "status 302" in await first_trouble(login_to(pbx))
         assert other.asked == []
-
-
-def test_a_back_off_doubles_to_its_cap_and_begins_again() -> None:
-    backoff = Backoff(1, 60)
-    for pause in (1, 2, 4, 8, 16, 32, 60, 60):
-        assert pause / 2 <= backoff.pause() <= pause
-    backoff.reset()
-    assert backoff.pause() <= 1
-
-
-def test_no_two_daemons_come_back_at_the_same_moment() -> None:
-    assert len({Backoff(1, 60).pause() for _ in range(20)}) == 20
 
 
 @pytest.fixture(scope="module")

@@ -18,11 +18,11 @@ from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.manager import Manager
 
 from pbxmonitor.clock import Clock
+from pbxmonitor.pbx.asterisk.backoff import Backoff
 from pbxmonitor.pbx.asterisk.frames import EVERYTHING, FOLLOWED, Cutter, Follows, Frame, FrameTooLong, parse
 from pbxmonitor.pbx.asterisk.link import (
     AmiLogin,
     Answer,
-    Backoff,
     Counts,
     LinkDown,
     LinkLost,

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import random
 import ssl
 from collections.abc import AsyncGenerator
 from socket import gaierror
@@ -15,6 +14,7 @@ from pbxmonitor.clock import Clock
 from pbxmonitor.pbx.asterisk.ari import Ari
 from pbxmonitor.pbx.asterisk.ari_presence import AriEvent, AriLost, AriUp, EndpointState, to_event
 from pbxmonitor.pbx.asterisk.ari_rest import NOT_SERVED, AriDown, AriError, AriLogin, AriNotFound, AriRefused
+from pbxmonitor.pbx.asterisk.backoff import Backoff
 
 log = structlog.get_logger()
 # At DEBUG websockets writes every header of the handshake, the password's too: its logger is kept above that.
@@ -27,24 +27,6 @@ REPLACED = "ApplicationReplaced"
 PRESENCE = frozenset({"ContactStatusChange", "EndpointStateChange", "PeerStatusChange", "DeviceStateChanged"})
 STASIS = frozenset({"StasisStart", "StasisEnd", "RecordingStarted", "RecordingFinished", "RecordingFailed"})
 FOLLOWED = PRESENCE | STASIS
-
-
-class Backoff:
-    """Pauses between attempts in seconds: doubling from `first` to `cap`, each shortened by chance by up to a half."""
-
-    def __init__(self, first: float, cap: float) -> None:
-        self._first, self._cap = first, cap
-        self._chance = random.SystemRandom()
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin again from the first."""
-        self._next = self._first
-
-    def pause(self) -> float:
-        """How long to wait before the next attempt."""
-        pause, self._next = self._next, min(self._next * 2, self._cap)
-        return pause * self._chance.uniform(0.5, 1.0)
 
 
 class _Door(connect):
@@ -115,7 +97,7 @@ class AriEvents:
         lived = self._clock.monotonic() - up_at if up_at is not None else 0.0
         if lived >= self._login.backoff_cap:
             self._backoff.reset()
-        pause = max(self._login.refused_retry if slow else 0.0, self._backoff.pause())
+        pause = max(self._login.refused_retry if slow else 0.0, self._backoff.delay())
         if up_at is not None:
             log.warning("ari_lost", url=self._login.rest_url, reason=reason, retry_in_s=round(pause, 1))
         elif reason != self._trouble:

@@ -3,11 +3,10 @@
 import errno
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from random import SystemRandom
 from typing import Protocol
 
 from pbxmonitor.pbx.asterisk.frames import Frame
@@ -120,28 +119,6 @@ class NotConnected(Exception):  # noqa: N818 - what happened
         super().__init__(reason)
         self.advice = advice
         self.login = login
-
-
-at_random = SystemRandom().random
-
-
-class Backoff:
-    """Delays that double from `first` to `cap` seconds; each is cut by up to half at random, so that daemons spread."""
-
-    def __init__(self, first: float, cap: float, jitter: Callable[[], float] = at_random) -> None:
-        self._first = first
-        self._cap = cap
-        self._jitter = jitter
-        self._next = first
-
-    def delay(self) -> float:
-        """Seconds to wait before the next attempt."""
-        whole, self._next = self._next, min(self._cap, self._next * 2)
-        return min(self._cap, whole) * (1 - self._jitter() / 2)
-
-    def reset(self) -> None:
-        """Begin with `first` again."""
-        self._next = self._first
 
 
 def checked(action: str, action_id: str, fields: Mapping[str, str]) -> dict[str, str]:
