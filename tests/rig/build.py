@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.rig.plan import HOME, REPOSITORY, SUITES, NotHere, Plan, plan
+from tests.rig.plan import HOME, OPERATOR, REPOSITORY, SUITES, NotHere, Plan, plan
 
 CONFIGS = REPOSITORY / "docker" / "asterisk" / "etc"
-OPERATOR = REPOSITORY / "asterisk_conf"
+
 PACKAGES = "asterisk asterisk-core-sounds-en-gsm"
 MOUNTS = 'mount -t proc proc "$ROOT/proc"; mount --rbind /dev "$ROOT/dev"'
 

@@ -78,6 +78,12 @@ class Daemon:
         """What it logged so far."""
         return (self._folder / "daemon.log").read_text()
 
+    async def check(self) -> tuple[int, str]:
+        """Exit code and words of `pbxmonitor check`."""
+        process = await self._start(["check"], asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT)
+        out, _ = await process.communicate()
+        return process.returncode or 0, out.decode()
+
     async def report(self, what: str, begin: datetime, end: datetime) -> list[dict[str, Any]]:
         """The rows of `pbxmonitor report WHAT --json`."""
         period = ["--from", begin.isoformat(), "--to", end.isoformat()]

@@ -31,16 +31,20 @@ def _call(row: Row, visits: list[Visit]) -> Iterator[str]:
         yield f"queues: queue_log {told}, journal {seen}"
         return
     for visit, stage in zip(visits, stages, strict=True):
-        yield from _unanswered(row, visit)
+        yield from _rings(row, visit)
         yield from _close(f"wait in {visit.queue}", visit.waited_s or 0, _stay(stage))
         if visit.result == "answered":
             yield from _answer(row, visit)
 
 
-def _unanswered(row: Row, visit: Visit) -> Iterator[str]:
-    seen = Counter(o["agent"] for o in row["offers"] if o["queue"] == visit.queue and o["result"] in UNANSWERED)
-    if seen != visit.unanswered:
-        yield f"rings without answer in {visit.queue}: queue_log {dict(visit.unanswered)}, journal {dict(seen)}"
+def _rings(row: Row, visit: Visit) -> Iterator[str]:
+    for what, results, told in (
+        ("without answer", UNANSWERED, visit.unanswered),
+        ("cancelled", {"caller_gave_up"}, visit.cancelled),
+    ):
+        seen = Counter(o["agent"] for o in row["offers"] if o["queue"] == visit.queue and o["result"] in results)
+        if seen != told:
+            yield f"rings {what} in {visit.queue}: queue_log {dict(told)}, journal {dict(seen)}"
 
 
 def _answer(row: Row, visit: Visit) -> Iterator[str]:

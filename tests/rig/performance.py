@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests.rig.account import Account, look_at
 from tests.rig.daemon import Daemon
 from tests.rig.desk import until
-from tests.rig.rig import start
+from tests.rig.rig import LOGS, start
 from tests.rig.scenarios import Story
 from tests.rig.stage import Staged, stage
+from tests.rig.tap import Tap
 from tests.rig.truth import Row
 
 PATIENCE_S = 40
@@ -25,17 +27,29 @@ class Performance:
     journal: list[Row]
     agents: list[Row]
     intervals: Sequence[Row]
+    account: Account
 
 
 async def perform(version: str, stories: Sequence[Story], folder: Path) -> Performance:
     """Stage the stories on a fresh rig with the daemon beside it. Raises NotHere."""
     async with start(version) as rig, Daemon(rig, folder) as daemon:
         begin = datetime.now(UTC) - timedelta(seconds=2)
-        staged = await stage(rig, stories)
-        return await _read(daemon, staged, begin)
+        account = await look_at(rig, daemon)
+        port, heard, sent = rig.plan.pbx_ami, folder / "heard.ami", folder / "sent.ami"
+        async with Tap(port, "recorder", rig.plan.rig_secret, sent), Tap(port, "pbxmonitor", rig.plan.secret, heard):
+            account.began = datetime.now(UTC)
+            staged = await stage(rig, stories)
+            account.ended = datetime.now(UTC)
+        account.heard, account.sent = heard.read_bytes(), sent.read_bytes()
+        account.diaries = {kind: _text(rig.log(kind)) for kind in LOGS}
+        return await _read(daemon, staged, account, begin)
 
 
-async def _read(daemon: Daemon, staged: dict[str, Staged], begin: datetime) -> Performance:
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+async def _read(daemon: Daemon, staged: dict[str, Staged], account: Account, begin: datetime) -> Performance:
     end = datetime.now(UTC) + timedelta(days=1)
     told = [call for each in staged.values() if each.truth for call in each.truth.calls]
 
@@ -51,6 +65,7 @@ async def _read(daemon: Daemon, staged: dict[str, Staged], begin: datetime) -> P
         journal=list(await daemon.report("journal", begin, end)),
         agents=list(await daemon.report("agents", begin, end)),
         intervals=daemon.intervals(),
+        account=account,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 HOME = Path(os.environ.get("PBXMONITOR_RIG", "/var/tmp/pbxmonitor-rig"))
 REPOSITORY = Path(__file__).resolve().parents[2]
+OPERATOR = REPOSITORY / "asterisk_conf"
 SUITES = {"22": "forky", "16": "bullseye"}
 VERSIONS = tuple(SUITES)
 INSTANCES = {"lab": 0, "test": 400}

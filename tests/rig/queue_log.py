@@ -32,6 +32,7 @@ class Visit:
     talked_s: int | None = None
     ended_by: str | None = None
     unanswered: Counter[str] = field(default_factory=Counter)
+    cancelled: Counter[str] = field(default_factory=Counter)
 
 
 def extension(queue: str, member: str) -> str:
@@ -62,3 +63,5 @@ def _write(visit: Visit, member: str, event: str, data: list[str]) -> None:
         visit.ended_by, visit.talked_s = ENDED[event], int(data[1])
     elif event == "RINGNOANSWER":
         visit.unanswered[extension(visit.queue, member)] += 1
+    elif event == "RINGCANCELED":
+        visit.cancelled[extension(visit.queue, member)] += 1
