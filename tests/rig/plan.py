@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-HOME = Path(os.environ.get("PBXMONITOR_RIG", "/var/tmp/pbxmonitor-rig"))
+HOME = Path(os.environ.get("ASTERISK_RIG", "/var/tmp/pbxmonitor-rig"))
 REPOSITORY = Path(__file__).resolve().parents[2]
 OPERATOR = REPOSITORY / "asterisk_conf"
 SUITES = {"22": "forky", "16": "bullseye"}
@@ -75,11 +75,11 @@ class Plan:
 def plan(version: str, instance: str = "lab") -> Plan:
     """The plan of Asterisk "22" or "16": the "lab" that people play with, or the one of the "test"s.
 
-    PBXMONITOR_RIG_SHIFT moves every port.
+    ASTERISK_RIG_SHIFT moves every port.
     """
     if version not in SUITES:
         raise NotHere(f"Asterisk {version!r}: the rig knows {', '.join(VERSIONS)}")
-    index, shift = VERSIONS.index(version), int(os.environ.get("PBXMONITOR_RIG_SHIFT", "0"))
+    index, shift = VERSIONS.index(version), int(os.environ.get("ASTERISK_RIG_SHIFT", "0"))
     base = 15000 + 100 * index + INSTANCES[instance] + shift
     rtp = 30000 + 1000 * index - 10 * INSTANCES[instance] + shift
     return Plan(
