@@ -80,6 +80,7 @@ class Leg:
     partner: str | None = None
     dialled_by: str | None = None
     held: bool = False
+    picked: bool = False
 
     @property
     def gave_up(self) -> bool:

@@ -194,6 +194,10 @@ def _dial_finished(call: Call, fact: f.DialFinished) -> Call:
     return call.with_stage(left_at=fact.at, result=StageResult.ANSWERED if fact.status == "ANSWER" else None)
 
 
+def _picked(call: Call, fact: f.LegPicked) -> Call:
+    return call.with_leg(fact.target, picked=True) if fact.target in call.legs else call
+
+
 def _held(call: Call, fact: f.LegHeld) -> Call:
     return call.with_leg(fact.leg, held=True)
 
@@ -285,6 +289,7 @@ _RULES: Final[dict[type[f.LegFact], Callable[[Call, Any], Call]]] = {
     f.TransferredBlind: transferred_blind,
     f.TransferredAttended: transferred_attended,
     f.CallParked: _parked,
+    f.LegPicked: _picked,
 }
-_WITHOUT_LEG: Final = frozenset({f.LegStarted, f.DialBegan})
+_WITHOUT_LEG: Final = frozenset({f.LegStarted, f.DialBegan, f.LegPicked})
 _REWIRE: Final = frozenset({f.BridgeEntered, f.BridgeLeft, f.LocalJoined, f.LegHeld, f.LegUnheld, f.LegEnded})

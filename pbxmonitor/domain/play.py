@@ -134,6 +134,8 @@ class Draft:
         return None, None
 
     def _key(self, fact: f.LegFact) -> str | None:
+        if isinstance(fact, f.LegPicked):
+            return self._legs.get(fact.target) or self._base.legs.get(fact.target)
         found = self._legs[fact.leg] if fact.leg in self._legs else self._base.legs.get(fact.leg)
         if found is None and isinstance(fact, f.LegStarted):
             return self._legs.get(fact.linked) or self._base.legs.get(fact.linked) or fact.linked

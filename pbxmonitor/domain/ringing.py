@@ -18,7 +18,7 @@ def outcome(call: Call, offer: Offer, phone: Leg) -> OfferResult:
     """The offer's result; `phone` is its real phone's leg, ended (a Local channel's half when no phone was made)."""
     if phone.cause is None or phone.ended_at is None:
         return OfferResult.CANCELLED
-    if phone.cause == ANSWERED_ELSEWHERE or _colleague_answered(call, offer, phone):
+    if phone.picked or phone.cause == ANSWERED_ELSEWHERE or _colleague_answered(call, offer, phone):
         return OfferResult.ANSWERED_ELSEWHERE
     if phone.cause in REFUSALS and not _caller_left_before(call, phone):
         return OfferResult.DECLINED if phone.ended_at - offer.began_at >= _BY_HAND else OfferResult.BUSY
