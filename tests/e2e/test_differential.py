@@ -1,6 +1,7 @@
 """Sixty random calls on a real Asterisk: our rows and its own queue_log tell the same."""
 
 import asyncio
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,20 @@ from tests.rig.wild import unruly_day
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.full, pytest.mark.timeout(900)]
 CALLS, SEED = 60, 20
+Day = tuple[list[dict[str, Any]], list[Visit]]
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[Day]]:
+    """The random day of both versions, lived at the same time: the journal and queue_log of each."""
+    with ThreadPoolExecutor(len(VERSIONS)) as stages:
+        return {version: stages.submit(_live, version, tmp_path_factory.mktemp("day")) for version in VERSIONS}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_sixty_random_calls_are_what_the_queue_log_says(version: str, tmp_path: Path) -> None:
+def test_sixty_random_calls_are_what_the_queue_log_says(version: str, days: dict[str, Future[Day]]) -> None:
     try:
-        journal, diary = asyncio.run(_day(version, tmp_path))
+        journal, diary = days[version].result()
     except NotHere as reason:
         pytest.skip(str(reason))
     assert len({visit.call for visit in diary}) == CALLS
@@ -30,10 +39,14 @@ def test_sixty_random_calls_are_what_the_queue_log_says(version: str, tmp_path: 
     assert not wrong, "\n".join(wrong)
 
 
-async def _day(version: str, folder: Path) -> tuple[list[dict[str, Any]], list[Visit]]:
+def _live(version: str, folder: Path, seed: int = SEED) -> Day:
+    return asyncio.run(_day(version, folder, seed))
+
+
+async def _day(version: str, folder: Path, seed: int) -> Day:
     async with start(version) as rig, Daemon(rig, folder) as daemon:
         begin = datetime.now(UTC) - timedelta(seconds=2)
-        await unruly_day(rig, SEED, CALLS)
+        await unruly_day(rig, seed, CALLS)
         diary = visits(rig.queue_log())
         wanted = {visit.call for visit in diary}
 
