@@ -32,6 +32,7 @@ class Plan:
     phones_sip: int
     pbx_rtp: int
     phones_rtp: int
+    home: Path = HOME
     secret: str = "rig-monitor-secret"
     ari_secret: str = "rig-ari-secret"
     rig_secret: str = "rig-hand-secret"
@@ -39,7 +40,7 @@ class Plan:
     @property
     def root(self) -> Path:
         """The folder that holds this version's Debian."""
-        return HOME / self.version
+        return self.home / self.version
 
     def folder(self, side: str) -> Path:
         """Configuration, state and logs of "pbx" or "phones", seen from outside."""
