@@ -19,6 +19,7 @@ from pbxmonitor.store import schema
 from pbxmonitor.store.debts import Debts, load_debts
 from pbxmonitor.store.form import fact_of, floor_from_text, floor_to_text
 from pbxmonitor.store.leases import Lease, ensure_held
+from pbxmonitor.store.recent import Recent
 from pbxmonitor.store.rows import Touched, call_row, interval_row, journal_key, journal_rows, part_rows
 from pbxmonitor.store.types import Row, Write, among, insert_new, reading, upsert, write, writing
 
@@ -41,6 +42,7 @@ class Ledger:
         self.lease = lease
         self._seq: int | None = None
         self._since_checkpoint = 0
+        self._recent: Recent | None = None
 
     async def floor(self) -> Floor:
         """The floor as it was at the last commit: the last checkpoint and the facts journalled after it."""
@@ -52,6 +54,7 @@ class Ledger:
         kept = connection.execute(found).one_or_none()
         floor = floor_from_text(zlib.decompress(kept.floor).decode()) if kept else Floor(node=self._node)
         begin = self._seq = kept.seq if kept else 0
+        self._recent = None  # another daemon may have written since
         while page := self._page(connection, self._seq):
             floor, _ = play(floor, (fact for _, fact in page if fact is not None))
             self._seq = page[-1][0]
@@ -68,9 +71,18 @@ class Ledger:
         fresh: dict[str, Fact] = {}
         for fact in facts:
             fresh.setdefault(journal_key(fact), fact)
-        for key in await reading(self._engine, lambda connection: self._known(connection, list(fresh))):
+        recent = self._recent = self._recent or await reading(self._engine, self._remembered)
+        for key in [key for key in fresh if key in recent]:
             del fresh[key]
+        doubtful = [key for key, fact in fresh.items() if recent.doubts(fact.at)]
+        if doubtful:
+            for key in await reading(self._engine, lambda connection: self._known(connection, doubtful)):
+                del fresh[key]
         return list(fresh.values())
+
+    def _remembered(self, connection: sa.Connection) -> Recent:
+        newest = sa.select(sa.func.max(_FACT.at)).where(_FACT.node == self._node)
+        return Recent(connection.execute(newest).scalar())
 
     def _known(self, connection: sa.Connection, keys: list[str]) -> list[str]:
         found: list[str] = []
@@ -88,22 +100,25 @@ class Ledger:
         """
         if changes or told:
             work = lambda connection: self._recorded(connection, changes, floor, told)  # noqa: E731
-            self._seq, self._since_checkpoint = await writing(self._engine, work)
+            self._seq, self._since_checkpoint, journalled = await writing(self._engine, work)
+            if self._recent is not None:
+                self._recent.note((row["key"], row["at"]) for row in journalled)
 
     def _recorded(
         self, connection: sa.Connection, changes: Sequence[Change], floor: Floor, told: Sequence[Fact]
-    ) -> tuple[int, int]:
-        """The journal's last number, and how many facts there are since the last checkpoint."""
+    ) -> tuple[int, int, list[Row]]:
+        """The journal's last number, how many facts there are since the last checkpoint, and the new rows."""
         self._ensure_held(connection)
-        before, seq = self._journal(connection, changes, told)
+        before, rows = self._journal(connection, changes, told)
+        seq = before + len(rows)
         if changes:
             self._write(connection, Touched(changes), changes[-1].fact.at)
         since = self._since_checkpoint + seq - before
         if since < max(CHECKPOINT_FACTS, CHECKPOINT_FACTS_PER_CALL * len(floor.calls)):
-            return seq, since
+            return seq, since, rows
         packed = zlib.compress(floor_to_text(floor).encode("utf-8", "surrogatepass"), 1)
         upsert(connection, schema.checkpoint, [{"node": self._node, "seq": seq, "floor": packed}])
-        return seq, 0
+        return seq, 0, rows
 
     async def gap(self, lost_at: datetime, restored_at: datetime | None, reason: str) -> None:
         """A stretch when nobody listened; told again (by `lost_at`) it is the same row."""
@@ -118,8 +133,10 @@ class Ledger:
         if self.lease is not None:
             ensure_held(connection, self.lease)
 
-    def _journal(self, connection: sa.Connection, changes: Sequence[Change], told: Sequence[Fact]) -> tuple[int, int]:
-        """The journal's last number before and after."""
+    def _journal(
+        self, connection: sa.Connection, changes: Sequence[Change], told: Sequence[Fact]
+    ) -> tuple[int, list[Row]]:
+        """The journal's last number before, and the rows after it."""
         before = self._seq
         if before is None:
             last = sa.select(sa.func.max(_FACT.seq)).where(_FACT.node == self._node)
@@ -128,7 +145,7 @@ class Ledger:
             insert_new(connection, schema.node, [{"name": self._node}])
         rows = journal_rows(self._node, before, changes, told)
         write(connection, schema.fact, rows, Write.INSERT)
-        return before, before + len(rows)
+        return before, rows
 
     def _write(self, connection: sa.Connection, touched: Touched, now: datetime) -> None:
         debts = load_debts(connection, self._node, touched.calls.values())
