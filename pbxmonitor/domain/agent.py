@@ -31,7 +31,10 @@ _BUSIEST: Final = (AgentState.TALKING, AgentState.HOLD, AgentState.RINGING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A stretch of one state, open while `ended_at` is None; `queues` only of a pause."""
+    """A stretch of one state, open while `ended_at` is None.
+
+    `queues` only of a pause: where he was paused; `partial` while that never was all of his queues.
+    """
 
     agent: str
     state: AgentState
@@ -40,6 +43,7 @@ class Interval:
     reason: str | None = None
     note: str | None = None
     queues: tuple[str, ...] = ()
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,11 @@ class Agent:
     @property
     def paused_in(self) -> tuple[str, ...]:
         return tuple(sorted(queue for queue, member in self.memberships.items() if member.paused))
+
+    @property
+    def partly_paused(self) -> bool:
+        """Paused, but not in all of his queues."""
+        return 0 < len(self.paused_in) < len(self.memberships)
 
     def available_in(self, queue: str) -> bool:
         """Logged in to that queue, unpaused there and out of DND."""
@@ -131,13 +140,17 @@ def _lived(agent: Agent, at: datetime) -> Agent:
     queues = agent.paused_in if state is AgentState.PAUSED else ()
     now = agent.availability
     if state is now.state:
-        queues = tuple(sorted({*now.queues, *queues}))
         late = now.reason is None and at - now.began_at <= SAME_MOMENT
         if reason == now.reason or late:
-            return evolve(agent, availability=evolve(now, reason=reason, note=note or now.note, queues=queues))
-        queues = agent.paused_in if state is AgentState.PAUSED else ()
-    fresh = Interval(agent=agent.id, state=state, began_at=at, reason=reason, note=note, queues=queues)
+            return evolve(agent, availability=_lengthened(agent, now, reason, note, queues))
+    partial = state is AgentState.PAUSED and agent.partly_paused
+    fresh = Interval(agent=agent.id, state=state, began_at=at, reason=reason, note=note, queues=queues, partial=partial)
     return evolve(agent, availability=fresh)
+
+
+def _lengthened(agent: Agent, now: Interval, reason: str | None, note: str | None, queues: tuple[str, ...]) -> Interval:
+    queues = tuple(sorted({*now.queues, *queues}))
+    return evolve(now, reason=reason, note=note or now.note, queues=queues, partial=now.partial and agent.partly_paused)
 
 
 def _availability(agent: Agent) -> tuple[AgentState, str | None, str | None]:

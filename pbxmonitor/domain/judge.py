@@ -99,9 +99,9 @@ def judge(call: Call, policy: Policy, now: datetime) -> Judgement:
     )
 
 
-def short_hangup(call: Call, talk: Talk, policy: Policy) -> bool:
-    """Whether the agent ended that talk of an inbound call within `short_hangup` of picking up."""
-    if call.direction is not Direction.INBOUND or talk.ended_by is not EndedBy.AGENT or talk.ended_at is None:
+def short_hangup(call: Call, talk: Talk, policy: Policy, by: EndedBy = EndedBy.AGENT) -> bool:
+    """Whether the agent (or who is named by `by`) ended that talk of an inbound call within `short_hangup` of its start."""
+    if call.direction is not Direction.INBOUND or talk.ended_by is not by or talk.ended_at is None:
         return False
     queue = next((offer.queue for offer in call.offers if talk.leg in (offer.phone, offer.leg)), None)
     return talk.ended_at - talk.began_at <= policy.of_queue(queue).short_hangup

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Container, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -118,7 +118,13 @@ def _row(debt: Callback) -> Row:
         "closed_by_call": debt.closed_by_call,
         "closed_at": debt.closed_at,
         "rescuer": debt.rescuer,
+        "tried_at": tried_at(debt),
     }
+
+
+def tried_at(debt: Callback) -> datetime | None:
+    """When somebody first really tried to reach the client."""
+    return min((each.at for each in debt.attempts if each.result is not AttemptResult.TOO_SHORT), default=None)
 
 
 def _attempts(debt: Callback) -> Iterable[Row]:

@@ -71,7 +71,8 @@ class Ledger:
         fresh: dict[str, Fact] = {}
         for fact in facts:
             fresh.setdefault(journal_key(fact), fact)
-        recent = self._recent = self._recent or await reading(self._engine, self._remembered)
+        recent: Recent = self._recent or await reading(self._engine, self._remembered)
+        self._recent = recent
         for key in [key for key in fresh if key in recent]:
             del fresh[key]
         doubtful = [key for key, fact in fresh.items() if recent.doubts(fact.at)]
@@ -171,7 +172,8 @@ class Ledger:
         parts: dict[str, list[Row]] = {table.name: [] for table in _PARTS}
         for call in touched.standing():
             judged = judge(call, self._policy, now)
-            calls.append(call_row(call, judged, colour_of(call, judged, debts.of(call))))
+            debt = debts.of(call)
+            calls.append(call_row(call, judged, colour_of(call, judged, debt), debt))
             for table, row in part_rows(call, judged, self._policy):
                 parts[table.name].append(row)
             self._drop_stale(connection, touched.before[call.key], call, judged)

@@ -8,8 +8,8 @@ from hashlib import sha256
 import sqlalchemy as sa
 
 from pbxmonitor.domain.agent import Agent, AgentState, Interval
-from pbxmonitor.domain.call import Call, Direction
-from pbxmonitor.domain.callback import Colour
+from pbxmonitor.domain.call import Call, Direction, EndedBy, Offer, OfferResult, StageKind, Talk
+from pbxmonitor.domain.callback import Callback, Colour
 from pbxmonitor.domain.facts import DeviceSeen, Fact
 from pbxmonitor.domain.floor import Change
 from pbxmonitor.domain.judge import Judgement, short_hangup
@@ -17,8 +17,10 @@ from pbxmonitor.domain.policy import Policy
 from pbxmonitor.domain.view import seconds
 from pbxmonitor.store import schema
 from pbxmonitor.store.form import body_of, to_text
+from pbxmonitor.store.restore import evidence_of
 from pbxmonitor.store.types import Row
 
+LIVE = "live"
 AVAILABILITY, ACTIVITY = "availability", "activity"
 
 
@@ -102,9 +104,12 @@ def _fact(node: str, seq: int, key: str, fact: Fact, body: str | None) -> Row:
     return {"node": node, "seq": seq, "key": key, "at": fact.at, "kind": type(fact).__name__, "body": body}
 
 
-def call_row(call: Call, judged: Judgement, colour: Colour | None) -> Row:
-    """The call itself under the policy."""
+def call_row(
+    call: Call, judged: Judgement, colour: Colour | None, debt: Callback | None = None, source: str = LIVE
+) -> Row:
+    """The call itself under the policy; `debt` is the callback that its miss belongs to."""
     running = call.connected_at if call.ended_at is None else None
+    queue = next((stage.name for stage in judged.stages if stage.kind is StageKind.QUEUE), None)
     return {
         "node": call.node,
         "key": call.key,
@@ -124,6 +129,10 @@ def call_row(call: Call, judged: Judgement, colour: Colour | None) -> Row:
         "answered_by": judged.answered_by,
         "ended_by": judged.ended_by,
         "short_hangup": judged.short_hangup,
+        "queue": queue,
+        "callback": debt.missed_calls[0] if debt is not None else None,
+        "source": source,
+        "evidence": evidence_of(call),
     }
 
 
@@ -143,6 +152,7 @@ def part_rows(call: Call, judged: Judgement, policy: Policy) -> Iterator[tuple[s
                 "result": stage.result,
                 "available": stage.available,
                 "reachable": stage.reachable,
+                "idle": stage.idle,
             },
         )
     yield from _offers(call)
@@ -160,9 +170,35 @@ def part_rows(call: Call, judged: Judgement, policy: Policy) -> Iterator[tuple[s
                 "at": each.at,
             },
         )
+    yield from ((schema.verdict, row) for row in verdict_rows(call, judged, policy))
+
+
+def verdict_rows(call: Call, judged: Judgement, policy: Policy) -> Iterator[Row]:
+    """What each agent did with the call, and his numbers in it."""
     for agent, verdict in judged.verdicts.items():
-        row = {"node": call.node, "call": call.key, "agent": agent, "verdict": verdict}
-        yield schema.verdict, {**row, "short_hangups": _short_hangups(call, agent, policy)}
+        talks = [talk for talk in call.talks if talk.agent == agent and not talk.external]
+        yield {
+            "node": call.node,
+            "call": call.key,
+            "agent": agent,
+            "verdict": verdict,
+            "short_hangups": _short_hangups(call, agent, policy),
+            "started_at": call.started_at,
+            "pickup_ms": _pickup_ms(call.offers, agent),
+            "talk_ms": sum(milliseconds(talk.began_at, talk.ended_at) for talk in talks if talk.ended_at is not None),
+            "caller_hangups": sum(short_hangup(call, talk, policy, by=EndedBy.CALLER) for talk in talks),
+        }
+
+
+def milliseconds(begin: datetime, end: datetime) -> int:
+    """The time between, in whole milliseconds: sums of them do not depend on their order."""
+    return round((end - begin).total_seconds() * 1000)
+
+
+def _pickup_ms(offers: Iterable[Offer], agent: str) -> int | None:
+    mine = (o for o in offers if o.agent == agent and o.counts and o.result is OfferResult.ANSWERED)
+    first = next(mine, None)
+    return milliseconds(first.began_at, first.ended_at) if first is not None and first.ended_at is not None else None
 
 
 def _offers(call: Call) -> Iterator[tuple[sa.Table, Row]]:
@@ -199,8 +235,14 @@ def _talks(call: Call) -> Iterator[tuple[sa.Table, Row]]:
                 "hold_s": round(talk.hold_s, 3),
                 "ended_by": talk.ended_by,
                 "external": talk.external,
+                "offer": _offer_of(talk, call.offers),
             },
         )
+
+
+def _offer_of(talk: Talk, offers: Sequence[Offer]) -> int | None:
+    """The ring that the talk came from, by its position."""
+    return next((position for position, offer in enumerate(offers) if talk.leg in (offer.phone, offer.leg)), None)
 
 
 def _short_hangups(call: Call, agent: str, policy: Policy) -> int:
@@ -208,7 +250,7 @@ def _short_hangups(call: Call, agent: str, policy: Policy) -> int:
     return dropped + sum(talk.agent == agent and short_hangup(call, talk, policy) for talk in call.talks)
 
 
-def interval_row(node: str, track: str, interval: Interval) -> Row:
+def interval_row(node: str, track: str, interval: Interval, source: str = LIVE) -> Row:
     """One stretch of an agent's state."""
     return {
         "node": node,
@@ -220,4 +262,6 @@ def interval_row(node: str, track: str, interval: Interval) -> Row:
         "reason": interval.reason,
         "note": interval.note,
         "queues": to_text(interval.queues),
+        "partial": interval.partial,
+        "source": source,
     }

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from pbxmonitor.domain.kpi import COUNTS, LOAD, PACKED
 from pbxmonitor.store.types import TABLE_OPTIONS, UtcDateTime, Word, bytes_type, text_type
 
 METADATA: Final = sa.MetaData(
@@ -96,7 +97,9 @@ fact = _table(
     sa.Index(None, "node", "at"),
 )
 
-# `talk_s` of an open call are the seconds before `connected_at`, its running conversation.
+# `talk_s` of an open call are the seconds before `connected_at`, its running conversation. `queue` is the first one
+# entered, `callback` the debt that its miss belongs to (named by the call that opened it), `source` who told of the
+# call (live, queue_log, cel, cdr), `evidence` what judging needs beside the rows, as JSON (store/restore.py).
 call = _table(
     "call",
     _node(),
@@ -117,8 +120,13 @@ call = _table(
     _word("answered_by", NAME, null=True),
     _state("ended_by", null=True),
     _flag("short_hangup"),
+    _word("queue", NAME, null=True),
+    _word("callback", CALL, null=True),
+    _state("source"),
+    _text("evidence", null=True),
     sa.Index(None, "started_at"),
     sa.Index(None, "caller", "started_at"),
+    sa.Index(None, "colour", "started_at"),
     sa.Index(None, "called", "started_at"),
 )
 
@@ -134,6 +142,7 @@ stage = _table(
     _state("result", null=True),
     _number("available", null=True),
     _number("reachable", null=True),
+    _number("idle", null=True),
     _of_call(),
 )
 
@@ -164,6 +173,7 @@ talk = _table(
     _seconds("hold_s"),
     _state("ended_by", null=True),
     _flag("external"),
+    _number("offer", null=True),
     _of_call(),
 )
 
@@ -179,7 +189,8 @@ transfer = _table(
     _of_call(),
 )
 
-# One row per agent and call: exactly one column of the agent report.
+# One row per agent and call: exactly one column of the agent report. Milliseconds, so that sums are exact: `pickup_ms`
+# of the first ring that he answered, `talk_ms` of all that he talked in it.
 verdict = _table(
     "verdict",
     _node(),
@@ -187,7 +198,12 @@ verdict = _table(
     _key("agent", NAME),
     _state("verdict"),
     _number("short_hangups"),
+    _moment("started_at"),
+    _number("pickup_ms", null=True),
+    _number("talk_ms"),
+    _number("caller_hangups"),
     _of_call(),
+    sa.Index(None, "agent", "started_at"),
 )
 
 agent_interval = _table(
@@ -201,11 +217,13 @@ agent_interval = _table(
     _word("reason", 255, null=True),
     _word("note", 255, null=True),
     _text("queues"),
+    _flag("partial"),
+    _state("source"),
     sa.Index(None, "began_at"),
     sa.Index(None, "ended_at"),
 )
 
-# Named by the call that opened it: one call opens at most one.
+# Named by the call that opened it: one call opens at most one. `tried_at` is the first attempt that counts.
 callback = _table(
     "callback",
     _node(),
@@ -221,6 +239,7 @@ callback = _table(
     _word("closed_by_call", CALL, null=True),
     _moment("closed_at", null=True),
     _word("rescuer", NAME, null=True),
+    _moment("tried_at", null=True),
     sa.Index(None, "number", "closed_at"),
     sa.Index(None, "opened_at"),
     sa.Index(None, "state", "due_at"),
@@ -237,7 +256,41 @@ callback_attempt = _table(
     _seconds("rang_s"),
     _seconds("talk_s"),
     _state("result"),
+    sa.Index(None, "at"),
     sa.ForeignKeyConstraint(["node", "callback"], ["callback.node", "callback.call"], ondelete="CASCADE"),
+)
+
+# Which days of a node (in the site's zone) are rolled up in the two tables below, and still true: `token` changes
+# with every write that touches the day, so that a roll-up made meanwhile does not hide it.
+rollup = _table(
+    "rollup",
+    _node(),
+    sa.Column("day", sa.Date(), primary_key=True),
+    _flag("fresh"),
+    sa.Column("token", sa.String(40), nullable=False),
+    sa.Column("zone", sa.String(64), nullable=False),
+)
+
+# One agent's sums of one day (domain/kpi.py): a column for each count, the packed ones as JSON.
+agent_day = _table(
+    "agent_day",
+    _node(),
+    _key("agent", NAME),
+    sa.Column("day", sa.Date(), primary_key=True),
+    *(_long_number(name) for name in COUNTS),
+    *(_text(name) for name in PACKED),
+    sa.Index(None, "day"),
+)
+
+# Inbound calls of one hour of the day, by line and first queue ("" for none).
+call_hour = _table(
+    "call_hour",
+    _node(),
+    sa.Column("day", sa.Date(), primary_key=True),
+    _number("hour", key=True),
+    _key("line", NAME),
+    _key("queue", NAME),
+    *(_long_number(name) for name in LOAD),
 )
 
 gap = _table(
