@@ -71,8 +71,9 @@ class Ledger:
         fresh: dict[str, Fact] = {}
         for fact in facts:
             fresh.setdefault(journal_key(fact), fact)
-        recent: Recent = self._recent or await reading(self._engine, self._remembered)
-        self._recent = recent
+        recent = self._recent
+        if recent is None:
+            recent = self._recent = await reading(self._engine, self._remembered)
         for key in [key for key in fresh if key in recent]:
             del fresh[key]
         doubtful = [key for key, fact in fresh.items() if recent.doubts(fact.at)]
