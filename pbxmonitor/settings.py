@@ -3,13 +3,13 @@
 import os
 import re
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
@@ -29,6 +29,7 @@ from pbxmonitor.settings_values import (
     Zone,
     spread_days,
     system_zone,
+    whole_hours,
 )
 
 DEFAULT_PATHS = (Path("/etc/pbxmonitor/pbxmonitor.toml"), Path("pbxmonitor.toml"))
@@ -124,6 +125,9 @@ class PolicySettings(Table):
     min_reached_talk: Seconds = domain.Policy().min_reached_talk
     max_missed_share: Share = domain.Policy().max_missed_share
     min_offered_for_rating: Annotated[int, Field(ge=0)] = domain.Policy().min_offered_for_rating
+    min_in_norm_share: Share = domain.Policy().min_in_norm_share
+    service_levels: Annotated[tuple[Seconds, ...], Field(min_length=1)] = domain.Policy().service_levels
+    peak_hours: Annotated[Spans, AfterValidator(whole_hours)] = ()
     hours: Annotated[HoursSettings, BeforeValidator(spread_days)] = HoursSettings()
     queues: dict[str, QueuePolicySettings] = {}
 
@@ -149,6 +153,15 @@ class PersonSettings(Table):
     name: str = ""
     devices: tuple[str, ...] = ()
     mobiles: tuple[str, ...] = ()
+
+
+class TeamSettings(Table):
+    """People who are compared with each other; a goal of their own where it is not that of the policy."""
+
+    name: str = ""
+    people: tuple[str, ...] = ()
+    max_missed_share: Share | None = None
+    callback_norm: Seconds | None = None
 
 
 class AmiSettings(Table):
@@ -240,6 +253,7 @@ class Settings(BaseSettings):
     policy: PolicySettings = PolicySettings()
     numbers: NumbersSettings = NumbersSettings()
     people: dict[str, PersonSettings] = {}
+    teams: dict[str, TeamSettings] = {}
     pbx: Annotated[dict[str, PbxSettings], BeforeValidator(named_pbxs)] = {}
     metrics: MetricsSettings | None = None
 
@@ -302,10 +316,36 @@ def _variable_in(error: SourceError) -> str:
 
 def to_policy(settings: Settings, canonical: Callable[[str], str | None] = str) -> domain.Policy:
     """The domain's policy; `canonical` makes a written number E.164, or None when it is not one."""
-    plain = settings.policy.model_dump(exclude={"hours", "queues"})
+    plain = settings.policy.model_dump(exclude={"hours", "queues", "peak_hours"})
     numbers = frozenset(number for written in settings.numbers.every if (number := canonical(written)))
     queues = {name: own.model_dump(exclude_none=True) for name, own in settings.policy.queues.items()}
-    return domain.Policy(**plain, hours=_hours(settings), never_call_back=numbers, queues=queues)
+    return domain.Policy(
+        **plain,
+        hours=_hours(settings),
+        never_call_back=numbers,
+        queues=queues,
+        peak_hours=_peak_hours(settings),
+        teams=_teams(settings),
+    )
+
+
+def _peak_hours(settings: Settings) -> frozenset[int] | None:
+    spans = settings.policy.peak_hours
+    hours = (hour for begin, end in spans for hour in range(begin.hour, end.hour if end != time.max else 24))
+    return frozenset(hours) if spans else None
+
+
+def _teams(settings: Settings) -> tuple[domain.Team, ...]:
+    return tuple(
+        domain.Team(
+            key=key,
+            name=team.name or key,
+            members=frozenset(team.people),
+            max_missed_share=team.max_missed_share,
+            callback_norm=team.callback_norm,
+        )
+        for key, team in settings.teams.items()
+    )
 
 
 def _hours(settings: Settings) -> domain.WorkingHours:

@@ -77,6 +77,13 @@ def _span(text: str) -> tuple[time, time]:
         raise ValueError("must be times of day from 00:00 to 24:00") from None
 
 
+def whole_hours(spans: tuple[tuple[time, time], ...]) -> tuple[tuple[time, time], ...]:
+    """Spans that begin and end on the hour."""
+    if any(edge.minute for span in spans for edge in span if edge != time.max):
+        raise ValueError('must be whole hours such as "10:00-13:00, 17:00-20:00"')
+    return spans
+
+
 def zone_name(value: str) -> str:
     """The name of an IANA time zone that this machine knows."""
     if value not in available_timezones():

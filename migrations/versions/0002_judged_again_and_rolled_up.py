@@ -15,8 +15,9 @@ depends_on = None
 NODE, CALL, NAME, STATE = 32, 160, 80, 24
 COUNTS = (
     *("answered", "missed", "answered_elsewhere", "refused", "not_counted", "short_hangups", "caller_hangups"),
-    *("pickup_ms", "talk_ms", "lost", "called_back", "returned", "dismissed", "uncallable", "forgotten"),
+    *("picked", "pickup_ms", "talk_ms", "lost", "called_back", "returned", "dismissed", "uncallable", "forgotten"),
     *("outbound", "outbound_answered", "outbound_ms", "owned", "in_norm", "called", "reached", "fakes"),
+    *("ready_ms", "ringing_ms", "talking_ms", "hold_ms", "wrapup_ms"),
 )
 PACKED = ("pickups", "delays", "spent")
 LOAD = ("calls", "answered", "lost", "short_abandons", "wait_ms")

@@ -100,7 +100,7 @@ def judge(call: Call, policy: Policy, now: datetime) -> Judgement:
 
 
 def short_hangup(call: Call, talk: Talk, policy: Policy, by: EndedBy = EndedBy.AGENT) -> bool:
-    """Whether the agent (or who is named by `by`) ended that talk of an inbound call within `short_hangup` of its start."""
+    """Whether the agent (or whoever `by` names) ended that talk of an inbound call within `short_hangup`."""
     if call.direction is not Direction.INBOUND or talk.ended_by is not by or talk.ended_at is None:
         return False
     queue = next((offer.queue for offer in call.offers if talk.leg in (offer.phone, offer.leg)), None)

@@ -22,6 +22,7 @@ COUNTS: Final = (
     "not_counted",
     "short_hangups",
     "caller_hangups",
+    "picked",
     "pickup_ms",
     "talk_ms",
     "lost",
@@ -38,6 +39,11 @@ COUNTS: Final = (
     "called",
     "reached",
     "fakes",
+    "ready_ms",
+    "ringing_ms",
+    "talking_ms",
+    "hold_ms",
+    "wrapup_ms",
 )
 PACKED: Final = ("pickups", "delays", "spent")
 LOAD: Final = ("calls", "answered", "lost", "short_abandons", "wait_ms")
@@ -53,7 +59,7 @@ class Sums:
     """One agent's sums over any stretch of time; `+` joins two that do not overlap.
 
     `pickups` counts rings picked up by tenths of a second, `delays` first attempts to call back by whole seconds of
-    working time since the miss, `spent` milliseconds by state (see `spent_key`) and hour of the site's day.
+    working time since the miss, `spent` milliseconds away by state (see `spent_key`) and hour of the site's day.
     """
 
     answered: int = 0
@@ -63,6 +69,7 @@ class Sums:
     not_counted: int = 0
     short_hangups: int = 0
     caller_hangups: int = 0
+    picked: int = 0
     pickup_ms: int = 0
     talk_ms: int = 0
     lost: int = 0
@@ -79,6 +86,11 @@ class Sums:
     called: int = 0
     reached: int = 0
     fakes: int = 0
+    ready_ms: int = 0
+    ringing_ms: int = 0
+    talking_ms: int = 0
+    hold_ms: int = 0
+    wrapup_ms: int = 0
     pickups: Histogram = field(default_factory=dict)
     delays: Histogram = field(default_factory=dict)
     spent: Spent = field(default_factory=dict)
@@ -157,7 +169,7 @@ def quantile(histogram: Histogram, part: float) -> int | None:
 
 
 def wilson(part: int, whole: int, z: float = CONFIDENT) -> tuple[float, float]:
-    """Between which shares the true one lies, with 95 % confidence (Wilson, 1927); all of 0..1 when nothing is known."""
+    """Between which shares the true one lies, with 95 % confidence (Wilson, 1927); 0 and 1 when nothing is known."""
     if whole == 0:
         return 0.0, 1.0
     seen, slack = part / whole, z * z / whole

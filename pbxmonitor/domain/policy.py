@@ -48,6 +48,25 @@ class WorkingHours:
                 left -= max(end - start, timedelta())
         return at + timedelta(days=366)
 
+    def between(self, begin: datetime, end: datetime) -> timedelta:
+        """How much working time passed from `begin` to `end`; nothing when they are the other way round."""
+        if self.always:
+            return max(end - begin, timedelta())
+        day, last, worked = begin.astimezone(self.zone).date(), end.astimezone(self.zone).date(), timedelta()
+        while day <= last:
+            for opens, closes in self.spans(day):
+                worked += max(min(closes, end) - max(opens, begin), timedelta())
+            day += timedelta(days=1)
+        return worked
+
+    def day_of(self, at: datetime) -> date:
+        """The site's day of that moment."""
+        return at.astimezone(self.zone).date()
+
+    def day_span(self, day: date) -> tuple[datetime, datetime]:
+        """The first moment of the site's day and of the next one, in UTC; 23 or 25 hours apart when clocks change."""
+        return self._utc(day, time.min), self._utc(day + timedelta(days=1), time.min)
+
     def _end(self, day: date, moment: time) -> datetime:
         """The day's last moment stands for midnight."""
         return self._utc(day + timedelta(days=1), time.min) if moment == time.max else self._utc(day, moment)
@@ -57,8 +76,22 @@ class WorkingHours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """Whom the manager compares with each other, and what he wants of them where it is not what he wants of all."""
+
+    key: str
+    name: str
+    members: frozenset[str]
+    max_missed_share: float | None = None
+    callback_norm: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Every threshold of the judging rules; `queues` holds what a queue has of its own."""
+    """Every threshold of the judging rules; `queues` holds what a queue has of its own.
+
+    `peak_hours` are hours of the site's day, None until set: then the load tells.
+    """
 
     min_ring: timedelta = timedelta(seconds=3)
     short_abandon: timedelta = timedelta(seconds=5)
@@ -70,9 +103,17 @@ class Policy:
     min_reached_talk: timedelta = timedelta(seconds=5)
     max_missed_share: float = 0.12
     min_offered_for_rating: int = 20
+    min_in_norm_share: float = 0.8
+    peak_hours: frozenset[int] | None = None
+    service_levels: tuple[timedelta, ...] = (timedelta(seconds=20),)
     hours: WorkingHours = field(default_factory=WorkingHours)
     never_call_back: frozenset[str] = frozenset()
     queues: Mapping[str, Mapping[str, timedelta]] = field(default_factory=dict)
+    teams: tuple[Team, ...] = ()
+
+    def team_of(self, agent: str) -> Team | None:
+        """The first team that the agent is in; who is in none is compared with everybody who is in none."""
+        return next((team for team in self.teams if agent in team.members), None)
 
     def of_queue(self, queue: str | None) -> "Policy":
         """The policy with what that queue has of its own."""

@@ -51,6 +51,11 @@ class Debts:
         mine = (debt for debt in self._known.values() if debt.node == self._node)
         return next((debt for debt in mine if call.key in debt.missed_calls), None)
 
+    @property
+    def changed(self) -> Iterable[Callback]:
+        """Those that the batch has changed or opened."""
+        return self._changed.values()
+
     def write(self, connection: sa.Connection, written: Container[str]) -> None:
         """The changed ones, their attempts, and the colours of their missed calls that were not written just now."""
         changed = list(self._changed.values())

@@ -20,6 +20,7 @@ from pbxmonitor.store.debts import Debts, load_debts
 from pbxmonitor.store.form import fact_of, floor_from_text, floor_to_text
 from pbxmonitor.store.leases import Lease, ensure_held
 from pbxmonitor.store.recent import Recent
+from pbxmonitor.store.rollups import debt_days, mark_stale
 from pbxmonitor.store.rows import Touched, call_row, interval_row, journal_key, journal_rows, part_rows
 from pbxmonitor.store.types import Row, Write, among, insert_new, reading, upsert, write, writing
 
@@ -156,6 +157,16 @@ class Ledger:
         self._write_agents(connection, touched)
         self._write_calls(connection, touched, debts, now)
         debts.write(connection, touched.calls)
+        self._mark_days(connection, touched, debts, now)
+
+    def _mark_days(self, connection: sa.Connection, touched: Touched, debts: Debts, now: datetime) -> None:
+        """What is over may be rolled up: say that it changed. Today's sums are always made from rows."""
+        known = self._recent.newest if self._recent is not None else None
+        today = self._policy.hours.day_of(max(now, known) if known is not None else now)
+        days = touched.days(self._policy.hours.day_of)
+        owed = debt_days(connection, debts.changed, self._policy.hours, touched.calls)
+        for node, mine in ((self._node, days), *owed):
+            mark_stale(connection, node, (day for day in mine if day < today))
 
     def _write_agents(self, connection: sa.Connection, touched: Touched) -> None:
         agents = [{"node": self._node, "agent": name} for name in touched.newcomers]

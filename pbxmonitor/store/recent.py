@@ -11,11 +11,13 @@ KEPT: Final = 20_000
 class Recent:
     """What one writer has journalled: a fact dated after `horizon` is in the journal only if its key is here.
 
-    Begin with the date of the journal's newest fact: then nothing need be loaded. About 5 MB when full.
+    Begin with the date of the journal's newest fact: then nothing need be loaded. `newest` is that date from then on.
+    About 5 MB when full.
     """
 
     def __init__(self, horizon: datetime | None, kept: int = KEPT) -> None:
         self.horizon = horizon
+        self.newest = horizon
         self._kept = kept
         self._keys: set[str] = set()
         self._order: deque[tuple[str, datetime]] = deque()
@@ -32,6 +34,7 @@ class Recent:
         for key, at in journalled:
             self._keys.add(key)
             self._order.append((key, at))
+            self.newest = at if self.newest is None else max(self.newest, at)
         while len(self._order) > self._kept:
             key, at = self._order.popleft()
             self._keys.discard(key)

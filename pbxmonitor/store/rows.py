@@ -1,8 +1,8 @@
 """What a batch of changes leaves behind as rows: the last state of everything it touched, once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 
 import sqlalchemy as sa
@@ -45,6 +45,16 @@ class Touched:
     def standing(self) -> Iterator[Call]:
         """The calls that are calls of their own."""
         return (call for call in self.calls.values() if call.merged_into is None)
+
+    def days(self, day_of: Callable[[datetime], date]) -> set[date]:
+        """The days whose sums may be others now: of the calls' beginnings, and all that an interval reaches over."""
+        found = {day_of(call.started_at) for call in self.calls.values()}
+        for interval in self.intervals.values():
+            day, last = day_of(interval.began_at), day_of(interval.ended_at or interval.began_at)
+            while day <= last:
+                found.add(day)
+                day += timedelta(days=1)
+        return found
 
     def _note(self, change: Change) -> None:
         for before, call in change.calls:
