@@ -8,12 +8,14 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pbxmonitor.clock import Clock, SystemClock
+from pbxmonitor.clock import Clock, SystemClock, every
+from pbxmonitor.domain.policy import Policy
 from pbxmonitor.engine import Engine
 from pbxmonitor.feed import Feed
 from pbxmonitor.metrics import Metrics
@@ -25,6 +27,7 @@ from pbxmonitor.spool import Spool
 from pbxmonitor.store.leases import LeaseLost, acquire, release, renew
 from pbxmonitor.store.ledger import Ledger
 from pbxmonitor.store.migrate import upgrade
+from pbxmonitor.store.rollups import roll_up
 from pbxmonitor.store.types import connect
 
 log = structlog.get_logger()
@@ -32,6 +35,7 @@ log = structlog.get_logger()
 QUEUED = 8
 LEASE = timedelta(seconds=30)
 RESTART_S = 5.0
+ROLL_UP_S = 600.0
 
 
 async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
@@ -49,9 +53,23 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
                 for pbx in settings.pbx.values():
                     node = NodeRun(settings, pbx, database, SystemClock(), stop, metrics)
                     tasks.create_task(node.supervise(), name=pbx.node)
+                sums = partial(roll_up_once, database, policy_of(settings), SystemClock())
+                rolling = tasks.create_task(every(SystemClock(), ROLL_UP_S, sums), name="sums")
+                await stop.wait()
+                rolling.cancel()
     finally:
         await database.dispose()
         log.info("stopped")
+
+
+async def roll_up_once(database: AsyncEngine, policy: Policy, clock: Clock) -> None:
+    """Roll up the days that are over, and again those that were touched; a database that is away is asked later."""
+    try:
+        days = await roll_up(database, policy, clock.now())
+    except (DBAPIError, OSError) as error:
+        log.warning("sums_wait", reason=str(error).splitlines()[0] if str(error) else type(error).__name__)
+    else:
+        log.debug("sums_rolled_up", days=days)
 
 
 def spare_the_collector() -> None:
