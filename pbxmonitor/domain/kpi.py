@@ -3,7 +3,8 @@
 What each number means stands in docs/metrics.md. Times are whole milliseconds, so that no order of adding matters.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -52,6 +53,7 @@ CONFIDENT: Final = 1.959964  # the 95 % point of the normal distribution
 # An hour is a peak when it has this many times the calls of the mean hour in which anybody called.
 PEAK: Final = 1.2
 _OCCASIONAL: Final = 0.1
+DAYS_OF_WEEK: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,9 +214,10 @@ def slower_than(histogram: Histogram, limit: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """Whether a share stays within a limit: over the whole stretch (None without data), and on its last days.
+    """Whether a share stays within a limit: over the whole stretch (None without data), and lately.
 
-    `lately` is the answer of the last day that has data, `since` the first day of its unbroken run of that answer.
+    `lately` is the answer of the week up to the last day that has data: one day of one person is too few calls.
+    `since` is the first day of the unbroken run of days whose week had that answer.
     """
 
     met: bool | None
@@ -224,17 +227,27 @@ class Goal:
 
 def goal(days: Sequence[tuple[date, int, int]], limit: float, part: int, whole: int) -> Goal:
     """What the daily (day, part, whole), oldest first, say of a limit; `part` of `whole` is the stretch itself."""
-    answers = [(day, some <= limit * of + 1e-9) for day, some, of in days if of]
+    answers = [(day, some <= limit * of + 1e-9) for day, some, of in _weeks(days)]
     met = part <= limit * whole + 1e-9 if whole else None
     if not answers:
         return Goal(met=met)
-    lately = answers[-1][1]
-    since = answers[-1][0]
+    since, lately = answers[-1]
     for day, answer in reversed(answers):
         if answer is not lately:
             break
         since = day
     return Goal(met=met, lately=lately, since=since)
+
+
+def _weeks(days: Sequence[tuple[date, int, int]]) -> Iterator[tuple[date, int, int]]:
+    """For each day with data, the sums of the seven days that end with it."""
+    week: deque[tuple[date, int, int]] = deque()
+    for day in days:
+        week.append(day)
+        while (day[0] - week[0][0]).days >= DAYS_OF_WEEK:
+            week.popleft()
+        if day[2]:
+            yield day[0], sum(part for _, part, _ in week), sum(whole for _, _, whole in week)
 
 
 def peak_hours(load: Mapping[int, int]) -> frozenset[int]:
