@@ -39,9 +39,9 @@ clean:  ## remove what was built and installed here
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: pyproject.toml
-	@.ci/install -e .
+	@.ci/install -e '.[charts]'
 	@touch $@
 
 .venv/.dev: $(WANTED)
-	@.ci/install -c requirements-dev.lock -e '.[postgresql,mariadb,dev]'
+	@.ci/install -c requirements-dev.lock -e '.[postgresql,mariadb,charts,dev]'
 	@touch $@ .venv/.runtime

@@ -1,20 +1,27 @@
 """Reports for the command line and whoever else asks: settings or a database url in, plain lists out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TypeVar
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
+from pbxmonitor.domain.call import Direction
+from pbxmonitor.domain.callback import Colour
+from pbxmonitor.domain.judge import Cause
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.domain.view import Json
 from pbxmonitor.pbx.asterisk.connect import policy_of
 from pbxmonitor.settings import Settings
 from pbxmonitor.store import agent_report, reports
+from pbxmonitor.store import journal as journal_store
+from pbxmonitor.store.journal import Case, Cursor, Filter
 from pbxmonitor.store.reports import Period
 from pbxmonitor.store.types import connect, reading
 
 T = TypeVar("T")
+_PAGE: Final = 2_000
 Span = tuple[datetime, datetime]
 
 
@@ -38,6 +45,51 @@ async def journal(source: Settings | str, begin: datetime, end: datetime, node: 
     """The calls that began in the period, as replay prints them."""
     period = Period(begin=begin, end=end, node=node)
     return await _read(source, lambda connection: reports.journal(connection, period))
+
+
+def journal_filter(
+    settings: Settings, begin: datetime, end: datetime, node: str | None, choice: Mapping[str, Any]
+) -> Filter:
+    """Which calls are wanted (store.journal.Filter), words checked; ValueError says in one line what is allowed."""
+    words: dict[str, type[StrEnum]] = {"colour": Colour, "cause": Cause, "direction": Direction}
+    checked: dict[str, Any] = {
+        name: _word(words[name], name, value) if name in words else value for name, value in choice.items()
+    }
+    return Filter(begin=begin, end=end, node=node, region=settings.region, **checked)
+
+
+def _word(kind: type[StrEnum], name: str, value: str) -> StrEnum:
+    try:
+        return kind(value)
+    except ValueError:
+        raise ValueError(f"--{name} {value}: give one of {', '.join(kind)}") from None
+
+
+async def journal_page(
+    source: Settings | str, wanted: Filter, limit: int | None, after: Cursor | None = None
+) -> journal_store.Page:
+    """The newest calls that the filter wants, after that one; without a limit, all of them oldest first."""
+    if limit is not None:
+        return await _read(source, lambda connection: journal_store.page(connection, wanted, limit=limit, after=after))
+    return await _read(source, lambda connection: _every(connection, wanted))
+
+
+def _every(connection: Connection, wanted: Filter) -> journal_store.Page:
+    calls: list[Json] = []
+    after: Cursor | None = None
+    while True:
+        page = journal_store.page(connection, wanted, limit=_PAGE, after=after, newest_first=False)
+        calls += page.calls
+        after = page.next
+        if after is None:
+            return journal_store.Page(calls=calls, next=None)
+
+
+async def cases(settings: Settings, key: str, node: str | None) -> tuple[list[Case], Policy, Callable[[str], str]]:
+    """All that is known of the calls of that key, the policy they are judged by, and what people are called."""
+    named = {person: entry.name for person, entry in settings.people.items() if entry.name}
+    found = await _read(settings, lambda connection: journal_store.cases(connection, key, node))
+    return found, _policy(settings), lambda agent: named.get(agent, agent)
 
 
 async def intervals(source: Settings | str, begin: datetime, end: datetime, node: str | None = None) -> list[Json]:

@@ -1,62 +1,45 @@
-"""Reports as tables: the same rows for the terminal and for a spreadsheet."""
+"""Reports as tables, and a table as CSV."""
 
 import csv
 import io
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Any
 
+from pbxmonitor.charts import Heat
+from pbxmonitor.columns import Cell, Charted, Column, Kind, Row, Table, Tone, brief, cell, clock_face, decimal, heading
+from pbxmonitor.screen import show
 from pbxmonitor.texts import spoken, tr
 
-Row = Mapping[str, Any]
-Cell = str | int | float | None
+__all__ = ["Column", "Row", "Table", "agents_table", "heat_table", "journal_table", "show", "show_heat", "to_csv"]
 
 BOM = "\ufeff"
-NARROWEST = 4
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_PHONE = re.compile(r"\+\d{3,15}")
-_COLOURS = {"red": "red", "yellow": "yellow", "green": "green"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A column: its catalogue key, its value in a row, and how a terminal shows that value."""
-
-    key: str
-    value: Callable[[Row], Cell]
-    shown: Callable[[Cell], str] = str
-    right: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """What is to be shown: a title, the columns, the rows; `empty` is said when there are none."""
-
-    title: str
-    empty: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+# The wide forms are formulas to a Japanese or Chinese spreadsheet.
+_FORMULA = tuple("=+-@\t\r＝＋－＠")
+_PHONE = re.compile(r"\+[0-9]{3,15}")
+_TONES = {"red": Tone.BAD, "yellow": Tone.WARN, "green": Tone.GOOD}
 
 
 def agents_table(rows: Sequence[Row], begin: datetime | None = None, end: datetime | None = None) -> Table:
     """Each agent's numbers (`pbxmonitor.reporting.agents`)."""
     several = len({row.get("node") for row in rows}) > 1
-    counted = ("offered", "answered", "missed")
     rest = ("answered_elsewhere", "refused", "not_counted", "short_hangups")
     columns = (
-        *((_plain("node"),) if several else ()),
+        *((Column(key="node"),) if several else ()),
         Column(key="agent", value=_agent_name),
-        *(_number(key) for key in counted),
-        Column(key="missed_share", value=_percent, shown=_rounded, right=True),
-        *(_number(key) for key in rest),
-        Column(key="pickup_mean_s", value=lambda row: row.get("pickup_mean_s"), shown=_tenths, right=True),
-        *(_duration(key) for key in ("talk_s", "dnd_s", "paused_s", "offline_s")),
+        *(_count(key) for key in ("offered", "answered", "missed")),
+        Column(key="missed_share", kind=Kind.SHARE, shown=_whole_percent),
+        *(_count(key) for key in rest),
+        Column(key="pickup_mean_s", kind=Kind.SECONDS),
+        *(Column(key=key, kind=Kind.DURATION) for key in ("talk_s", "dnd_s", "paused_s", "offline_s")),
     )
-    title = _title("report.agents.title", len(rows), begin, end)
-    return Table(title=title, empty=tr("report.agents.empty"), columns=columns, rows=tuple(rows))
+    return Table(
+        title=_title("report.agents.title", len(rows), begin, end),
+        empty=tr("report.agents.empty"),
+        columns=columns,
+        rows=tuple(rows),
+        charted=Charted(values="missed_share", names="agent"),
+    )
 
 
 def journal_table(
@@ -64,109 +47,84 @@ def journal_table(
 ) -> Table:
     """The calls of a period (`pbxmonitor.reporting.journal`, or what replay prints), times in that zone."""
     columns = (
-        Column(key="started_at", value=lambda row: _local(row.get("started_at"), zone)),
+        Column(key="started_at", kind=Kind.MOMENT),
         _word("direction"),
-        Column(key="caller", value=lambda row: row.get("caller") or tr("value.withheld")),
-        _plain("called"),
+        Column(key="caller", kind=Kind.PHONE, value=lambda row: row.get("caller") or tr("value.withheld")),
+        Column(key="called", kind=Kind.PHONE),
         _word("disposition"),
-        _plain("answered_by"),
+        Column(key="answered_by", kind=Kind.PHONE),
         Column(key="missed_by", value=_missed_by),
-        Column(key="wait_s", value=lambda row: row.get("wait_s"), shown=_tenths, right=True),
-        Column(key="call_talk_s", value=lambda row: row.get("talk_s"), shown=_tenths, right=True),
+        Column(key="wait_s", kind=Kind.SECONDS),
+        Column(key="call_talk_s", kind=Kind.SECONDS, value=lambda row: row.get("talk_s")),
         _word("ended_by"),
         _word("cause"),
-        _word("colour"),
-        _plain("call"),
+        Column(key="colour", value=lambda row: _named("colour", row), tone=colour_tone),
+        Column(key="call"),
     )
     title = _title("report.journal.title", len(rows), begin, end)
-    return Table(title=title, empty=tr("report.journal.empty"), columns=columns, rows=tuple(rows))
+    empty = tr("report.journal.empty")
+    return Table(title=title, empty=empty, columns=columns, rows=tuple(rows), zone=zone, rows_as="colour")
 
 
-def show(table: Table, width: int | None = None) -> None:
-    """Print the table to stdout, in colour on a terminal; a narrow one is spared the columns that say nothing."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as Grid
-    from rich.text import Text
+def colour_tone(row: Row) -> Tone | None:
+    """The journal's red, yellow and green of a row."""
+    return _TONES.get(str(row.get("colour")))
 
-    console = Console(width=None if sys.stdout.isatty() else 200) if width is None else Console(width=width)
-    if not table.rows:
-        console.print(Text(table.empty))
-        return
-    columns = _fitting(table, console.width)
-    console.width = max(console.width, _needed(columns))
-    grid = Grid(
-        title=Text(table.title), title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+
+def heat_table(heat: Heat, corner: str = "") -> Table:
+    """The matrix as a table: its row labels under `corner`, then a shaded column for each of its columns."""
+    first = Column(key="label", heading=corner)
+    columns = (
+        Column(key=str(number), heading=label, kind=heat.kind, heat=True, shown=lambda value: brief(value, heat.kind))
+        for number, label in enumerate(heat.columns)
     )
-    for each in columns:
-        heading = Text(_heading(each.column), overflow="fold")
-        grid.add_column(heading, justify="right" if each.column.right else "left", width=each.width, overflow="fold")
-    for number, row in enumerate(table.rows):
-        style = _COLOURS.get(str(row.get("colour")), "")
-        grid.add_row(*(Text(each.cells[number], style=style) for each in columns))
-    console.print(grid)
+    rows = (
+        {"label": label} | {str(number): value for number, value in enumerate(values)}
+        for label, values in zip(heat.rows, heat.values, strict=True)
+    )
+    return Table(title=heat.title, empty=heat.absent, columns=(first, *columns), rows=tuple(rows))
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """A column as it will stand on the screen, and the least characters that its cells (or words) need."""
-
-    column: Column
-    cells: tuple[str, ...]
-    width: int
-
-
-def _fitting(table: Table, width: int) -> list[_Shown]:
-    """All columns, whole words in their headings; else those that say something; else values whole, headings cut."""
-    shown = [_shown(column, table.rows, words=True) for column in table.columns]
-    if _needed(shown) <= width:
-        return shown
-    telling = [each for each in shown if any(each.column.value(row) for row in table.rows)]
-    if _needed(telling) <= width:
-        return telling
-    return [_shown(each.column, table.rows, words=False) for each in telling]
-
-
-def _shown(column: Column, rows: Sequence[Row], *, words: bool) -> _Shown:
-    cells = tuple(_cell(column, row) for row in rows)
-    longest = max(map(len, _heading(column).split())) if words else NARROWEST
-    return _Shown(column, cells, max(longest, *(len(cell) for cell in cells)))
-
-
-def _needed(columns: Sequence[_Shown]) -> int:
-    """Characters across: the columns, two between each, the edges."""
-    return sum(each.width + 2 for each in columns) + 2
-
-
-def _heading(column: Column) -> str:
-    return tr(f"report.column.{column.key}")
+def show_heat(heat: Heat, corner: str = "", width: int | None = None) -> None:
+    """Print the matrix to stdout: shades behind the numbers on a terminal, plain numbers elsewhere."""
+    show(heat_table(heat, corner), width)
 
 
 def to_csv(table: Table) -> str:
     """The table as a spreadsheet opens it: a byte order mark, and what Excel expects in the language in use.
 
-    Russian: semicolons between the fields and decimal commas; English: commas and points. Text that a spreadsheet
-    would run as a formula begins with an apostrophe; a phone number is left as it is.
+    Russian: semicolons between the fields and decimal commas; English: commas and points. Shares are per cent (36.9),
+    durations h:mm:ss. Text that a spreadsheet would run as a formula begins with an apostrophe; a phone number is left
+    as it is.
     """
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";" if spoken() == "ru" else ",", lineterminator="\r\n")
-    writer.writerow([_heading(column) for column in table.columns])
-    writer.writerows([_field(column.value(row)) for column in table.columns] for row in table.rows)
+    writer.writerow([_plain(heading(column)) for column in table.columns])
+    writer.writerows([_field(column, row, table.zone) for column in table.columns] for row in table.rows)
     return BOM + out.getvalue()
 
 
-def _field(value: Cell) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        text = value.replace("\0", "")
-        return "'" + text if text.lstrip().startswith(_FORMULA) and not _PHONE.fullmatch(text) else text
-    return str(value).replace(".", ",") if spoken() == "ru" else str(value)
+def _field(column: Column, row: Row, zone: tzinfo) -> str:
+    value = cell(column, row, zone)
+    match value:
+        case None:
+            return _plain(column.absent)
+        case str():
+            return _plain(value)
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+    return _number(value, column.kind)
 
 
-def _cell(column: Column, row: Row) -> str:
-    value = column.value(row)
-    return "" if value is None else column.shown(value)
+def _number(value: float, kind: Kind) -> str:
+    if kind is Kind.DURATION:
+        return clock_face(value)
+    return decimal(str(round(value * 100, 1) if kind is Kind.SHARE else round(value, 3)))
+
+
+def _plain(value: str) -> str:
+    text = value.replace("\0", "")
+    return "'" + text if text.lstrip().startswith(_FORMULA) and not _PHONE.fullmatch(text) else text
 
 
 def _title(key: str, count: int, begin: datetime | None, end: datetime | None) -> str:
@@ -175,60 +133,31 @@ def _title(key: str, count: int, begin: datetime | None, end: datetime | None) -
     return tr(key, n=count, begin=f"{begin:%Y-%m-%d %H:%M}", end=f"{end:%Y-%m-%d %H:%M}")
 
 
-def _plain(key: str) -> Column:
-    return Column(key=key, value=lambda row: row.get(key))
-
-
-def _number(key: str) -> Column:
-    return Column(key=key, value=lambda row: row.get(key), right=True)
-
-
-def _duration(key: str) -> Column:
-    return Column(key=key, value=lambda row: row.get(key), shown=_clock_face, right=True)
+def _count(key: str) -> Column:
+    return Column(key=key, kind=Kind.COUNT)
 
 
 def _word(key: str) -> Column:
-    def value(row: Row) -> Cell:
-        return tr(f"value.{key}.{row[key]}") if row.get(key) else None
-
-    return Column(key=key, value=value)
+    return Column(key=key, value=lambda row: _named(key, row))
 
 
-def _agent_name(row: Row) -> Cell:
+def _named(key: str, row: Row) -> str | None:
+    return tr(f"value.{key}.{row[key]}") if row.get(key) else None
+
+
+def _agent_name(row: Row) -> str | None:
     name, agent = row.get("name"), row.get("agent")
     return f"{name} ({agent})" if name and name != agent else agent
 
 
-def _percent(row: Row) -> Cell:
-    share = row.get("missed_share")
-    return None if share is None else round(float(share) * 100, 1)
+def _whole_percent(value: Cell) -> str:
+    return f"{value * 100:.0f}" if isinstance(value, int | float) else ""
 
 
-def _missed_by(row: Row) -> Cell:
+def _missed_by(row: Row) -> str | None:
     verdicts: Mapping[str, str] = row.get("verdicts") or {}
     return _joined(agent for agent, verdict in verdicts.items() if verdict == "missed")
 
 
 def _joined(words: Iterable[str]) -> str | None:
     return ", ".join(words) or None
-
-
-def _local(stamp: Any, zone: tzinfo) -> Cell:
-    if not stamp:
-        return None
-    at = stamp if isinstance(stamp, datetime) else datetime.fromisoformat(str(stamp))
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
-
-
-def _rounded(value: Cell) -> str:
-    return f"{float(value or 0):.0f}"
-
-
-def _tenths(value: Cell) -> str:
-    text = f"{float(value or 0):.1f}"
-    return text.replace(".", ",") if spoken() == "ru" else text
-
-
-def _clock_face(value: Cell) -> str:
-    minutes, seconds = divmod(round(float(value or 0)), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

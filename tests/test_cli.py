@@ -94,7 +94,7 @@ def test_version_starts_without_the_heavy_libraries() -> None:
         ([], "Missing command. See pbxmonitor --help."),
         (["nope"], "No such command 'nope'. See pbxmonitor --help."),
         (["report"], "Missing command. See pbxmonitor --help."),
-        (["report", "agents", "--bad"], "No such option: --bad. See pbxmonitor --help."),
+        (["report", "agents", "--zzz"], "No such option: --zzz. See pbxmonitor --help."),
         (["replay"], "Missing argument 'FILE…'. See pbxmonitor --help."),
         (["replay", "none.ami"], "cannot read the tape none.ami: No such file or directory"),
         (["--config", "none.toml", "run"], "none.toml: cannot be read: No such file or directory"),
@@ -106,7 +106,7 @@ def test_version_starts_without_the_heavy_libraries() -> None:
             "'2026-13-01' is not a time: give today, yesterday, now, a date ",
         ),
         (["report", "agents", "--from", "today", "--to", "yesterday"], "--from today must be before --to yesterday"),
-        (["report", "journal", "--json", "--csv", "x"], "give one of --json and --csv"),
+        (["report", "journal", "--json", "--csv", "x"], "give one of --json, --csv, --xlsx"),
         (["report", "journal"], "database sqlite:///"),
     ],
 )

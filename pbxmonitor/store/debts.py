@@ -1,19 +1,21 @@
 """Callbacks as rows: what ended calls do to the open ones, and the colours of the missed calls they belong to."""
 
 import json
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from pbxmonitor.domain.call import Call
 from pbxmonitor.domain.callback import Attempt, AttemptResult, Callback, Colour, State, client_of, settle
-from pbxmonitor.domain.judge import judge
+from pbxmonitor.domain.judge import Judgement, judge
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.store import schema
 from pbxmonitor.store.form import to_text
 from pbxmonitor.store.types import Row, upsert
 
+# Its node and the call that opened it.
+Key = tuple[str, str]
 # A debt closed this long before a call ended may still hold that call: facts of two calls come as they come.
 _SLACK = timedelta(hours=1)
 _SELECT = sa.select(schema.callback).order_by(schema.callback.c.opened_at, schema.callback.c.call)
@@ -34,17 +36,14 @@ class Debts:
 
     def __init__(self, node: str, known: Sequence[Callback]) -> None:
         self._node = node
-        self._known = {(debt.node, debt.missed_calls[0]): debt for debt in known}
-        self._changed: dict[tuple[str, str], Callback] = {}
+        self._known = {key_of(debt): debt for debt in known}
+        self._changed: dict[Key, Callback] = {}
 
     def settle(self, call: Call, policy: Policy) -> None:
         """What that call, just ended, does to them."""
-        judged = judge(call, policy, call.ended_at or call.started_at)
-        # A miss joins a callback of its own PBX; a conversation closes them on every one.
-        mine = [debt for debt in self._known.values() if debt.node == self._node or not judged.lost]
-        for debt in settle(mine, call, judged, policy):
-            key = debt.node, debt.missed_calls[0]
-            self._known[key] = self._changed[key] = debt
+        touched = settled(self._known, call, judge(call, policy, call.ended_at or call.started_at), policy)
+        self._known |= touched
+        self._changed |= touched
 
     def of(self, call: Call) -> Callback | None:
         """The callback that the call's miss belongs to."""
@@ -61,12 +60,28 @@ class Debts:
         changed = list(self._changed.values())
         if not changed:
             return
-        upsert(connection, schema.callback, [_row(debt) for debt in changed])
-        upsert(connection, schema.callback_attempt, [row for debt in changed for row in _attempts(debt)])
-        rows = [row for debt in changed for row in _colours(debt)]
-        rows = [row for row in rows if row["of_node"] != self._node or row["of_key"] not in written]
-        if rows:
-            connection.execute(_RECOLOUR, rows)
+        upsert(connection, schema.callback, [debt_row(debt) for debt in changed])
+        upsert(connection, schema.callback_attempt, [row for debt in changed for row in attempt_rows(debt)])
+        mine = {(self._node, call) for debt in changed for call in debt.missed_calls if call in written}
+        recolour(connection, changed, but=mine)
+
+
+def key_of(debt: Callback) -> Key:
+    """The callback's primary key."""
+    return debt.node, debt.missed_calls[0]
+
+
+def settled(known: Mapping[Key, Callback], call: Call, judged: Judgement, policy: Policy) -> dict[Key, Callback]:
+    """Those that the ended call changes or opens: a miss joins one of its own PBX, a conversation closes any."""
+    mine = [debt for debt in known.values() if debt.node == call.node or not judged.lost]
+    return {key_of(debt): debt for debt in settle(mine, call, judged, policy)}
+
+
+def recolour(connection: sa.Connection, debts: Iterable[Callback], but: Container[Key] = ()) -> None:
+    """Give the lost calls that those callbacks are for their colour, except the calls in `but`."""
+    rows = [row for debt in debts for row in _colours(debt) if (row["of_node"], row["of_key"]) not in but]
+    if rows:
+        connection.execute(_RECOLOUR, rows)
 
 
 def load_debts(connection: sa.Connection, node: str, ended: Iterable[Call]) -> Debts:
@@ -108,7 +123,8 @@ def _colours(debt: Callback) -> Iterable[Row]:
     return ({"of_node": debt.node, "of_key": call, "colour": colour} for call in debt.missed_calls)
 
 
-def _row(debt: Callback) -> Row:
+def debt_row(debt: Callback) -> Row:
+    """The callback itself."""
     return {
         "node": debt.node,
         "call": debt.missed_calls[0],
@@ -132,7 +148,8 @@ def tried_at(debt: Callback) -> datetime | None:
     return min((each.at for each in debt.attempts if each.result is not AttemptResult.TOO_SHORT), default=None)
 
 
-def _attempts(debt: Callback) -> Iterable[Row]:
+def attempt_rows(debt: Callback) -> Iterable[Row]:
+    """Its attempts."""
     for position, attempt in enumerate(debt.attempts):
         yield {
             "node": debt.node,

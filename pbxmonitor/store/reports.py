@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -21,6 +21,14 @@ Parts = Mapping[tuple[str, str], Sequence[Found]]
 
 # The stretches that reports are about; presence alone (ready) and the calls themselves stand elsewhere.
 SHOWN: Final = (AgentState.PAUSED, AgentState.DND, AgentState.OFFLINE)
+# What stands below a call, and the order of each.
+PARTS: Final = (
+    (schema.stage, "position"),
+    (schema.offer, "position"),
+    (schema.talk, "position"),
+    (schema.transfer, "position"),
+    (schema.verdict, "agent"),
+)
 _NOT_WAITING: Final = (StageKind.IVR, StageKind.VOICEMAIL)
 
 
@@ -43,35 +51,42 @@ class Period:
 
 def last_told(connection: sa.Connection) -> dict[str, datetime]:
     """By node, the PBX's own time of the last fact: what is still open lasts until then."""
+    return last_told_by(connection, connection.execute(sa.select(schema.node.c.name)).scalars().all())
+
+
+def last_told_by(connection: sa.Connection, nodes: Iterable[str]) -> dict[str, datetime]:
+    """The same of those nodes; one question each, because only then nobody reads the whole journal of facts."""
     table = schema.fact.c
-    found = connection.execute(sa.select(table.node, sa.func.max(table.at).label("at")).group_by(table.node))
-    return {row.node: row.at for row in found.all()}
+    newest = sa.select(table.at).order_by(table.at.desc()).limit(1)
+    found = {node: connection.execute(newest.where(table.node == node)).scalar() for node in nodes}
+    return {node: at for node, at in found.items() if at is not None}
 
 
 def journal(connection: sa.Connection, period: Period) -> list[Json]:
     """The calls that began in the period, oldest first, in the stable JSON form of replay."""
     table = schema.call.c
-    told = last_told(connection)
-    wanted = sa.select(schema.call).where(period.holds(schema.call, "started_at"))
-    calls = (connection.execute(wanted.order_by(table.started_at, table.key))).all()
-    parts = {
-        each.name: _parts(connection, period, each, order)
-        for each, order in (
-            (schema.stage, "position"),
-            (schema.offer, "position"),
-            (schema.talk, "position"),
-            (schema.transfer, "position"),
-            (schema.verdict, "agent"),
-        )
-    }
+    mine = period.holds(schema.call, "started_at")
+    calls = connection.execute(sa.select(schema.call).where(mine).order_by(table.started_at, table.key)).all()
+
+    def below(part: sa.Table) -> sa.Select[Any]:
+        of_call = sa.and_(part.c.node == table.node, part.c.call == table.key)
+        return sa.select(part).join(schema.call, of_call).where(mine)
+
+    return call_forms(connection, calls, below)
+
+
+def call_forms(
+    connection: sa.Connection, calls: Sequence[Found], below: Callable[[sa.Table], sa.Select[Any]]
+) -> list[Json]:
+    """Those calls in the stable JSON form of replay; `below` asks a table for the rows that belong to them."""
+    told = last_told_by(connection, {call.node for call in calls if call.ended_at is None})
+    parts = {part.name: _grouped(connection, below(part).order_by(part.c[order])) for part, order in PARTS}
     return [_call(call, parts, told.get(call.node, call.started_at)) for call in calls]
 
 
-def _parts(connection: sa.Connection, period: Period, table: sa.Table, order: str) -> Parts:
-    of_call = sa.and_(table.c.node == schema.call.c.node, table.c.call == schema.call.c.key)
-    wanted = sa.select(table).join(schema.call, of_call).where(period.holds(schema.call, "started_at"))
+def _grouped(connection: sa.Connection, wanted: sa.Select[Any]) -> Parts:
     found: dict[tuple[str, str], list[Found]] = defaultdict(list)
-    for row in (connection.execute(wanted.order_by(table.c[order]))).all():
+    for row in connection.execute(wanted).all():
         found[row.node, row.call].append(row)
     return found
 

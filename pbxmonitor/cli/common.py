@@ -1,0 +1,62 @@
+"""What the commands share: errors in one line, settings, how results are given."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pbxmonitor.texts import speak
+
+if TYPE_CHECKING:
+    from pbxmonitor.settings import Settings
+
+OPTIONS: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+From = Annotated[str | None, typer.Option("--from", help="today, yesterday, a date or an ISO moment; site time.")]
+To = Annotated[str | None, typer.Option("--to", help="As --from; a date is included whole.")]
+Node = Annotated[str | None, typer.Option("--node", help="Only that PBX.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class PlainError(Exception):
+    """The command cannot do what it was asked; the text is one line for the person who asked."""
+
+
+def settings_of(path: Path | None, *, search: bool = True) -> "Settings":
+    """The settings, their language spoken, their log set up; without `search`, no file but the one given."""
+    from pbxmonitor import logs
+    from pbxmonitor.settings import DEFAULT_PATHS, load
+    from pbxmonitor.settings_errors import SettingsError
+
+    try:
+        settings = load(path, DEFAULT_PATHS if search else ())
+    except SettingsError as error:
+        raise PlainError(str(error)) from None
+    speak(settings.language)
+    logs.set_up(settings.log.level, settings.log.format)
+    return settings
+
+
+@contextmanager
+def plain_errors(settings: "Settings") -> Iterator[None]:
+    """A database that is away, or a file that cannot be had, is one line."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from pbxmonitor.store.types import StoreError
+
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise PlainError(f"{error.filename or 'network'}: {error.strerror or error}") from None
+    except (SQLAlchemyError, StoreError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
+        raise PlainError(f"database {settings.database.safe_url}: {reason[0]}") from None
+
+
+def print_json(value: Any) -> None:
+    """JSON as people and jq read it."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
