@@ -59,6 +59,7 @@ class Column:
     bar: bool = False  # a small bar beside the number, in scale with the column's greatest
     heat: bool = False  # a shade behind the number, in scale with the greatest of all such columns
     tone: Callable[[Row], Tone | None] | None = None
+    wrap: int = 0  # on a terminal, longer text goes on in the next line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,8 @@ from pbxmonitor.palette import as_hex, ink, shade
 if TYPE_CHECKING:
     from rich.console import Console
 
-NARROWEST = 4
+# How long the words of a heading may be before they are cut, where there is no room for whole ones.
+HEADINGS = (9, 7, 5, 4)
 UNKNOWN_WIDTH = 200
 BAR_WIDTH = 8
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -93,12 +94,13 @@ def _fitting(table: Table, width: int) -> list[_Shown]:
         shown = _all_shown(table)
     if _needed(shown) > width:
         shown = [each for each in shown if each.says]
-    if _needed(shown) > width:
-        shown = [each for each in _all_shown(table, words=False) if each.says]
+    for longest in HEADINGS:
+        if _needed(shown) > width:
+            shown = [each for each in _all_shown(table, longest=longest) if each.says]
     return shown
 
 
-def _all_shown(table: Table, *, bars: bool = False, words: bool = True) -> list[_Shown]:
+def _all_shown(table: Table, *, bars: bool = False, longest: int = UNKNOWN_WIDTH) -> list[_Shown]:
     tones = [row_tone(table, row) for row in table.rows]
     values = {column.key: [cell(column, row, table.zone) for row in table.rows] for column in table.columns}
     hottest = greatest([value for column in table.columns if column.heat for value in values[column.key]])
@@ -108,12 +110,19 @@ def _all_shown(table: Table, *, bars: bool = False, words: bool = True) -> list[
         cells = _cells(table, column, mine, bars=bars)
         own = [tone or whole for tone, whole in zip(_tones(table, column, mine), tones, strict=True)]
         styles = _shades(mine, hottest) if column.heat else tuple(_STYLES[tone] if tone else "" for tone in own)
-        longest = max(map(len, heading(column).split()), default=0)
-        width = max(longest if words else min(longest, NARROWEST), *(len(text) for text in cells))
+        word = min(max(map(len, heading(column).split()), default=0), longest)
+        width = max(word, *(_width(column, text) for text in cells))
         # Padded here: rich would cut the blanks at the end of a text that it sets to the right.
         cells = tuple(text.rjust(width) if column.kind in NUMBERS else text for text in cells)
         shown.append(_Shown(column=column, says=any(mine), cells=cells, styles=styles, width=width))
     return shown
+
+
+def _width(column: Column, text: str) -> int:
+    """All of the text, or where the column wraps, so much of it as does not break a word."""
+    if not column.wrap or len(text) <= column.wrap:
+        return len(text)
+    return max(column.wrap, *map(len, text.split()))
 
 
 def _cells(table: Table, column: Column, values: Sequence[Cell], *, bars: bool) -> tuple[str, ...]:

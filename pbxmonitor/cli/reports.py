@@ -127,7 +127,10 @@ def _write(exhibit: "Exhibit", file: Path) -> None:
         write(tables, exhibit.charts, file)
     except ValueError as error:
         raise PlainError(str(error)) from None
-    print(tr("cli.rows_written", n=len(exhibit.flat.rows), file=file), file=sys.stderr)
+    if file.suffix.lower() in (".png", ".pdf"):
+        print(tr("cli.charts_written", n=len(exhibit.charts), file=file), file=sys.stderr)
+    else:
+        print(tr("cli.rows_written", n=len(exhibit.flat.rows), file=file), file=sys.stderr)
 
 
 def _add(name: str, make: Callable[[Asked], Awaitable["Exhibit"]], help_text: str) -> None:

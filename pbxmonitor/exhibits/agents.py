@@ -64,12 +64,14 @@ def _calls() -> tuple[Column, ...]:
         Column(key="missed_before", kind=Kind.SHARE, value=lambda row: inner(row, "before", "missed_share")),
         word("standing"),
         Column(key="rank", kind=Kind.COUNT),
-        Column(key="goal_missed", value=lambda row: _goal(row, "missed_share"), tone=_goal_tone("missed_share")),
+        Column(
+            key="goal_missed", value=lambda row: _goal(row, "missed_share"), tone=_goal_tone("missed_share"), wrap=14
+        ),
         *(seconds(key) for key in ("pickup_mean_s", "pickup_median_s", "pickup_p90_s")),
         count("short_hangups"),
         count("caller_hangups"),
         *(count(key) for key in ("answered_elsewhere", "refused", "not_counted")),
-        Column(key="flags", value=flags, tone=lambda row: Tone.BAD if row.get("flags") else None),
+        Column(key="flags", value=flags, wrap=30, tone=lambda row: Tone.BAD if row.get("flags") else None),
     )
 
 
@@ -79,7 +81,7 @@ def _callbacks() -> tuple[Column, ...]:
         count("forgotten", bar=True),
         count("owned"),
         share("in_norm_share", value=lambda row: inner(row, "goals", "callback", "in_norm_share")),
-        Column(key="goal_callback", value=lambda row: _goal(row, "callback"), tone=_goal_tone("callback")),
+        Column(key="goal_callback", value=lambda row: _goal(row, "callback"), tone=_goal_tone("callback"), wrap=14),
         duration("callback_median_s"),
         *(count(key) for key in ("callbacks_made", "reached", "fakes")),
     )
@@ -88,7 +90,7 @@ def _callbacks() -> tuple[Column, ...]:
 def _time() -> tuple[Column, ...]:
     return (
         *(duration(key) for key in ("talk_s", "dnd_s", "paused_s")),
-        Column(key="pauses", value=_pauses),
+        Column(key="pauses", value=_pauses, wrap=24),
         *(duration(key) for key in ("partly_paused_s", "offline_s")),
         *(duration(f"peak_{key}", value=_in_peak(key)) for key in ("dnd_s", "paused_s", "offline_s")),
         share("occupancy"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
-from pbxmonitor.columns import Column, Kind, Row, Table, decimal
+from pbxmonitor.columns import Column, Row, Table, decimal
 from pbxmonitor.domain.explain import explain
 from pbxmonitor.domain.judge import judge
 from pbxmonitor.domain.policy import Policy
@@ -61,7 +61,7 @@ def call_json(case: Case, lines: tuple[list[tuple[str, str]], list[str]]) -> Map
 def call_tables(case: Case, lines: tuple[list[tuple[str, str]], list[str]], zone: tzinfo) -> Exhibit:
     """The journey and the reasons as two tables below the call's own line."""
     told, reasons = lines
-    columns = (Column(key="time", heading=""), Column(key="text", heading=tr("report.call.journey")))
+    columns = (Column(key="time", heading=""), Column(key="text", heading=tr("report.call.journey"), wrap=90))
     steps = Table(
         title=f"{tr('report.call.title', call=case.call.key)}, {case.call.started_at.astimezone(zone):%Y-%m-%d}",
         empty="",
@@ -71,7 +71,7 @@ def call_tables(case: Case, lines: tuple[list[tuple[str, str]], list[str]], zone
     why = Table(
         title="",
         empty="",
-        columns=(Column(key="text", heading=tr("report.call.why"), kind=Kind.TEXT),),
+        columns=(Column(key="text", heading=tr("report.call.why"), wrap=100),),
         rows=tuple({"text": reason} for reason in reasons),
     )
     return Exhibit(rows=call_json(case, lines), tables=(steps, why), flat=steps)
