@@ -14,7 +14,7 @@ from pbxmonitor.domain.policy import Policy
 from pbxmonitor.domain.view import Json
 from pbxmonitor.pbx.asterisk.connect import policy_of
 from pbxmonitor.settings import Settings
-from pbxmonitor.store import agent_report, reports
+from pbxmonitor.store import agent_report, funnel, patterns, queue_report, reports
 from pbxmonitor.store import journal as journal_store
 from pbxmonitor.store.journal import Case, Cursor, Filter
 from pbxmonitor.store.reports import Period
@@ -87,9 +87,8 @@ def _every(connection: Connection, wanted: Filter) -> journal_store.Page:
 
 async def cases(settings: Settings, key: str, node: str | None) -> tuple[list[Case], Policy, Callable[[str], str]]:
     """All that is known of the calls of that key, the policy they are judged by, and what people are called."""
-    named = {person: entry.name for person, entry in settings.people.items() if entry.name}
     found = await _read(settings, lambda connection: journal_store.cases(connection, key, node))
-    return found, _policy(settings), lambda agent: named.get(agent, agent)
+    return found, _policy(settings), names_of(settings)
 
 
 async def intervals(source: Settings | str, begin: datetime, end: datetime, node: str | None = None) -> list[Json]:
@@ -102,6 +101,57 @@ async def callbacks(source: Settings | str, begin: datetime, end: datetime, node
     """The callbacks opened in the period, as replay prints them."""
     period = Period(begin=begin, end=end, node=node)
     return await _read(source, lambda connection: reports.callbacks(connection, period))
+
+
+async def queues(source: Settings | str, begin: datetime, end: datetime, node: str | None = None) -> Json:
+    """What came to each queue and what became of it (store.queue_report)."""
+    return await _of(source, queue_report.queues, begin, end, node)
+
+
+async def stages(source: Settings | str, begin: datetime, end: datetime, node: str | None = None) -> Json:
+    """Where calls got stuck (store.funnel)."""
+    return await _of(source, funnel.stages, begin, end, node)
+
+
+async def hours(source: Settings | str, begin: datetime, end: datetime, node: str | None = None) -> list[Json]:
+    """The load and the losses of each hour of the week (store.patterns)."""
+    return await _of(source, patterns.heat, begin, end, node)
+
+
+async def lines(source: Settings | str, begin: datetime, end: datetime, node: str | None = None) -> list[Json]:
+    """The load and the losses of each line."""
+    return await _of(source, patterns.lines, begin, end, node)
+
+
+async def away(source: Settings | str, begin: datetime, end: datetime, node: str | None = None) -> Json:
+    """Who was away while calls were lost."""
+    return await _of(source, patterns.away, begin, end, node)
+
+
+async def regions(
+    source: Settings | str, begin: datetime, end: datetime, node: str | None = None, language: str = "ru"
+) -> list[Json]:
+    """The load and the losses by the caller's region."""
+    period = Period(begin=begin, end=end, node=node)
+    return await _read(source, lambda connection: patterns.regions(connection, period, language))
+
+
+def names_of(source: Settings | str) -> Callable[[str], str]:
+    """What people are called, where the settings say."""
+    people = source.people if isinstance(source, Settings) else {}
+    named = {person: entry.name for person, entry in people.items() if entry.name}
+    return lambda agent: named.get(agent, agent)
+
+
+async def _of(
+    source: Settings | str,
+    report: Callable[[Connection, Period, Policy], T],
+    begin: datetime,
+    end: datetime,
+    node: str | None,
+) -> T:
+    period, policy = Period(begin=begin, end=end, node=node), _policy(source)
+    return await _read(source, lambda connection: report(connection, period, policy))
 
 
 def _policy(source: Settings | str) -> Policy:

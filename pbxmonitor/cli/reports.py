@@ -170,6 +170,75 @@ async def _agents(what: Asked) -> "Exhibit":
 _add("agents", _agents, "Each agent's calls, callbacks and time away, beside his team, his goals and the time before.")
 
 
+async def _callbacks(what: Asked) -> "Exhibit":
+    from pbxmonitor import reporting
+    from pbxmonitor.exhibits.callbacks import callbacks
+
+    settings, stretch = what.settings, what.stretch
+    rows = await reporting.callbacks(settings, stretch.begin, stretch.end, what.node)
+    return callbacks(rows, stretch, settings.zone, reporting.names_of(settings))
+
+
+async def _queues(what: Asked) -> "Exhibit":
+    from pbxmonitor import reporting
+    from pbxmonitor.exhibits.queues import queues
+
+    stretch = what.stretch
+    return queues(await reporting.queues(what.settings, stretch.begin, stretch.end, what.node), stretch)
+
+
+async def _stages(what: Asked) -> "Exhibit":
+    from pbxmonitor import reporting
+    from pbxmonitor.exhibits.stages import stages
+
+    settings, stretch = what.settings, what.stretch
+    found = await reporting.stages(settings, stretch.begin, stretch.end, what.node)
+    return stages(found, stretch, reporting.names_of(settings))
+
+
+async def _hours(what: Asked) -> "Exhibit":
+    from pbxmonitor import reporting
+    from pbxmonitor.exhibits.patterns import hours
+
+    stretch = what.stretch
+    return hours(await reporting.hours(what.settings, stretch.begin, stretch.end, what.node), stretch)
+
+
+async def _lines(what: Asked) -> "Exhibit":
+    from pbxmonitor import reporting
+    from pbxmonitor.exhibits.patterns import lines
+
+    stretch = what.stretch
+    return lines(await reporting.lines(what.settings, stretch.begin, stretch.end, what.node), stretch)
+
+
+async def _regions(what: Asked) -> "Exhibit":
+    from pbxmonitor import reporting
+    from pbxmonitor.exhibits.patterns import regions
+
+    settings, stretch = what.settings, what.stretch
+    found = await reporting.regions(settings, stretch.begin, stretch.end, what.node, settings.language)
+    return regions(found, stretch)
+
+
+async def _away(what: Asked) -> "Exhibit":
+    from pbxmonitor import reporting
+    from pbxmonitor.exhibits.patterns import away
+
+    settings, stretch = what.settings, what.stretch
+    found = await reporting.away(settings, stretch.begin, stretch.end, what.node)
+    return away(found, stretch, reporting.names_of(settings))
+
+
+_add("callbacks", _callbacks, "Debts to missed clients: who owes them, who tried, who got through.")
+_add("queues", _queues, "What came to each queue, what became of it, waits and service levels.")
+_add("stages", _stages, "Where calls get stuck: the funnel, each step of the journey, the causes.")
+_add("hours", _hours, "The week as a heat map: calls and lost calls by weekday and hour.")
+_add("lines", _lines, "Calls and lost calls by the number that was called.")
+_add("regions", _regions, "Calls and lost calls by the caller's region or mobile operator.")
+_add("away", _away, "Who was in DND, at lunch or offline while calls were lost.")
+
+
 @report.command(help=f"Every call, with its colour and cause; red ones alone with --missed-control. {METRICS}")
 def journal(
     context: typer.Context,
