@@ -51,7 +51,7 @@ LOAD: Final = ("calls", "answered", "lost", "short_abandons", "wait_ms")
 
 CONFIDENT: Final = 1.959964  # the 95 % point of the normal distribution
 # An hour is a peak when it has this many times the calls of the mean hour in which anybody called.
-PEAK: Final = 1.2
+PEAK: Final = 1.1
 _OCCASIONAL: Final = 0.1
 DAYS_OF_WEEK: Final = 7
 

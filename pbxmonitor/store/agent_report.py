@@ -1,7 +1,7 @@
 """Each agent's numbers over a period, beside his team, his goals and the period before (docs/metrics.md)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -43,6 +43,8 @@ def agents(connection: sa.Connection, question: Question) -> list[Json]:
     Null where there is nothing to say: no calls are neither 0 % nor 100 %.
     """
     policy, period = question.policy, question.period
+    if len(rolled.nodes(connection, period)) == 1:
+        question = replace(question, people=frozenset())
     now = _people(question, rolled.sums(connection, period, policy))
     was = _people(question, rolled.sums(connection, question.before, policy)) if question.before else {}
     shown = {key: sums for key, sums in now.items() if _says_something(sums)}
@@ -100,7 +102,7 @@ def _callbacks(sums: Sums) -> Json:
         "owned": sums.owned,
         "in_norm": sums.in_norm,
         "callback_median_s": kpi.quantile(sums.delays, 0.5),
-        "called": sums.called,
+        "callbacks_made": sums.called,
         "reached": sums.reached,
         "fakes": sums.fakes,
     }

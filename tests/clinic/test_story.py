@@ -1,7 +1,5 @@
 """The reference story of a clinic, told as AMI bytes: what the real code reads from them is the story, to the digit."""
 
-import asyncio
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,63 +12,28 @@ from typing import Any
 import phonenumbers
 import pytest
 from phonenumbers import geocoder
-from pydantic import SecretStr
 
 from pbxmonitor.clock import SystemClock
-from pbxmonitor.domain.floor import Floor
-from pbxmonitor.engine import Engine
-from pbxmonitor.feed import Feed
-from pbxmonitor.pbx import Batch
-from pbxmonitor.pbx.asterisk.ami import Ami, AmiLogin
 from pbxmonitor.pbx.asterisk.connect import policy_of, site_of
 from pbxmonitor.pbx.asterisk.frames import Cutter, Frame, parse
-from pbxmonitor.pbx.asterisk.node import AsteriskNode
 from pbxmonitor.replay import replay
-from pbxmonitor.reporting import agents, callbacks
-from pbxmonitor.settings import Settings, load
-from pbxmonitor.simulator.clinic import SETTINGS, Day, Month, Truth, lists, plan, plan_day, recorded, stream, truth_of
+from pbxmonitor.settings import Settings
+from pbxmonitor.simulator.clinic import Month, Truth, lists, plan, plan_day, recorded, stream, truth_of
 from pbxmonitor.simulator.clinic.cast import LINES, PEOPLE, RUSH, ZONE
 from pbxmonitor.simulator.pbx import Login, simulated_pbx
-from pbxmonitor.store.ledger import Ledger
-from pbxmonitor.store.migrate import upgrade
-from pbxmonitor.store.types import connect
+from tests.clinic.conftest import NODE
 
 # The month is some hundred thousand messages, and the machine may have others to serve.
 pytestmark = pytest.mark.timeout(400)
-SCENARIOS = Path(__file__).parent / "scenarios"
+SCENARIOS = Path(__file__).parents[1] / "scenarios"
 ANNA = "101"
 COLLEAGUES = [extension for extension in PEOPLE if extension != ANNA]
-NODE = "clinic"
 Json = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def month() -> Month:
-    return plan(2026, 10)
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    path = tmp_path_factory.mktemp("settings") / "pbxmonitor.toml"
-    path.write_text(SETTINGS, "utf-8")
-    return load(path)
-
-
-@pytest.fixture(scope="module")
-def tape(month: Month, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written(month, tmp_path_factory.mktemp("tape"))
 
 
 @pytest.fixture(scope="module")
 def told(tape: Path, settings: Settings) -> "Told":
     return Told(replay([tape], site_of(settings, NODE), policy_of(settings)))
-
-
-def written(script: Month | Day, folder: Path) -> Path:
-    path = folder / "clinic.ami"
-    with path.open("wb") as file:
-        file.writelines(stream(script))
-    return path
 
 
 def moment(text: str) -> datetime:
@@ -400,80 +363,3 @@ async def test_the_simulated_pbx_can_be_begun_with_the_clinic() -> None:
                 pbx.board.take(raw)
         members = {row["Location"]: row["Name"] for row in pbx.board.rows("QueueMember")}
     assert members["PJSIP/101"] == "Анна Иванова"
-
-
-# --- the daemon
-
-
-class Asterisk:
-    """Lets the daemon log in, and tells it the month once it has asked for its first lists."""
-
-    def __init__(self, tape: Path) -> None:
-        self._tape = tape
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"Asterisk Call Manager/11.0.0\r\n")
-        try:
-            while True:
-                asked = (await reader.readuntil(b"\r\n\r\n")).decode()
-                fields = dict(re.findall(r"([^:\r\n]+): (.*)\r\n", asked))
-                challenge = "Challenge: 1\r\n" if fields["Action"] == "Challenge" else ""
-                writer.write(f"Response: Success\r\nActionID: {fields['ActionID']}\r\n{challenge}\r\n".encode())
-                if fields["Action"] == "CoreShowChannels":
-                    await self._tell(writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    async def _tell(self, writer: asyncio.StreamWriter) -> None:
-        with self._tape.open("rb") as file:
-            while piece := file.read(256 * 1024):
-                writer.write(piece)
-                await writer.drain()
-
-
-async def recorded_by_the_daemon(url: str, tape: Path, settings: Settings, calls: int) -> None:
-    """Link, translation, engine and ledger, until that many calls have ended and are committed."""
-    server = await asyncio.start_server(Asterisk(tape).serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    login = AmiLogin(host="127.0.0.1", port=port, username="clinic", secret=SecretStr("clinic"), watchdog=300)
-    ami = Ami(login, SystemClock())
-    node = AsteriskNode(site=site_of(settings, NODE), ami=ami, clock=SystemClock(), resync_every=36000)
-    database = connect(url)
-    engine = Engine(Ledger(database, NODE, policy_of(settings)), Feed(Floor(node=NODE)))
-    batches: asyncio.Queue[Batch] = asyncio.Queue(8)
-    async with asyncio.TaskGroup() as tasks:
-        listening = tasks.create_task(node.follow(batches.put))
-        ended = 0
-        while ended < calls:
-            batch = await batches.get()
-            assert isinstance(batch, tuple)
-            for change in await engine.take(batch):
-                ended += sum(1 for was, now in change.calls if now.ended_at and was and not was.ended_at)
-        listening.cancel()
-    server.close()
-    await server.wait_closed()
-    await database.dispose()
-
-
-async def test_the_daemon_reports_the_same_numbers(
-    tape: Path, told: Told, month: Month, settings: Settings, tmp_path: Path
-) -> None:
-    url = f"sqlite:///{tmp_path / 'clinic.sqlite3'}"
-    await upgrade(url)
-    await recorded_by_the_daemon(url, tape, settings, len(told.json["calls"]))
-    begin, end = datetime(2026, 10, 1, tzinfo=ZONE), datetime(2026, 11, 1, tzinfo=ZONE)
-    rows = {row["agent"]: row for row in await agents(url, begin, end)}
-    assert set(rows) == set(PEOPLE)
-    for agent, truth in month.truth.items():
-        row = rows[agent]
-        kinds = ("offered", "answered", "missed", "short_hangups")
-        assert {kind: row[kind] for kind in kinds} == {kind: getattr(truth, kind) for kind in kinds}
-        assert row["missed_share"] == round(truth.missed / truth.offered, 4)
-        assert row["pickup_mean_s"] == pytest.approx(truth.pickup_mean_s, abs=0.001)
-        assert row["dnd_s"] == pytest.approx(truth.dnd_s, abs=0.01)
-    assert (rows[ANNA]["offered"], rows[ANNA]["answered"], rows[ANNA]["missed"]) == (214, 135, 79)
-    assert (rows[ANNA]["pickup_mean_s"], rows[ANNA]["short_hangups"]) == (28.0, 42)
-    mine = [each for each in await callbacks(url, begin, end) if each["owner"] == ANNA]
-    states = Counter((each["state"], counted(each)) for each in mine)
-    assert states == Counter((each["state"], counted(each)) for each in told.json["callbacks"] if each["owner"] == ANNA)
