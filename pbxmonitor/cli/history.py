@@ -1,7 +1,156 @@
 """Judging again, proving the numbers, and taking in what Asterisk kept."""
 
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+from pbxmonitor.cli.common import AsJson, Node, PlainError, plain_errors, print_json, settings_of
+from pbxmonitor.texts import tr
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pbxmonitor.settings import Settings
+    from pbxmonitor.store.outcome import Outcome
+
+Progress = Callable[[int, int], None]
 
 
 def add_to(cli: typer.Typer) -> None:
     """Add the commands."""
+    cli.command()(recompute)
+    cli.command()(doctor)
+    cli.command(name="import")(import_history)
+
+
+def recompute(
+    context: typer.Context,
+    begin: Annotated[str, typer.Option("--from", help="today, yesterday, a date or an ISO moment; site time.")],
+    node: Node = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show old against new, and write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge again all that began since, by the policy as it is set now: old against new."""
+    settings = settings_of(context.obj)
+    from pbxmonitor.exhibits.recomputed import recomputed
+    from pbxmonitor.screen import show
+
+    since = _moment(settings, begin)
+    with plain_errors(settings), _progress(tr("cli.recompute"), hidden=as_json) as told:
+        outcome = asyncio.run(_recompute(settings, since, node, dry_run, told))
+    exhibit = recomputed(outcome, dry_run=dry_run)
+    if as_json:
+        print_json(exhibit.rows)
+        return
+    for table in exhibit.tables:
+        show(table)
+
+
+async def _recompute(
+    settings: "Settings", since: "datetime", node: str | None, dry_run: bool, told: Progress
+) -> "Outcome":
+    from pbxmonitor.clock import SystemClock
+    from pbxmonitor.pbx.asterisk.connect import policy_of
+    from pbxmonitor.store.recompute import recompute as judge_again
+    from pbxmonitor.store.rollups import roll_up
+    from pbxmonitor.store.types import connect
+
+    database, policy = connect(settings.database.full_url), policy_of(settings)
+    try:
+        outcome = await judge_again(database, policy, begin=since, node=node, dry_run=dry_run, progress=told)
+        if not dry_run:
+            await roll_up(database, policy, SystemClock().now())
+        return outcome
+    finally:
+        await database.dispose()
+
+
+def doctor(
+    context: typer.Context,
+    node: Node = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Look at the rows only, not at the PBX.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that the numbers agree with each other and with the PBX; exit code 1 with who breaks what."""
+    settings = settings_of(context.obj)
+    from pbxmonitor.doctor import examined
+
+    with plain_errors(settings):
+        found = asyncio.run(examined(settings, node, live=not offline))
+    if as_json:
+        print_json(
+            [
+                {"check": each.check, "node": each.node, "subject": each.subject, "text": _text(each.key, each.values)}
+                for each in found
+            ]
+        )
+    else:
+        for each in found:
+            print(f"✗ {_text(each.key, each.values)}")
+        print(tr("cli.doctor_bad", n=len(found)) if found else tr("cli.doctor_fine"))
+    raise typer.Exit(1 if found else 0)
+
+
+def _text(key: str, values: Any) -> str:
+    return tr(key, **dict(values))
+
+
+def import_history(
+    context: typer.Context,
+    sources: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Files (also .gz), oldest first, or one SQLAlchemy URL.")
+    ],
+    form: Annotated[str, typer.Option("--format", help="queue_log, cdr-csv or cel-csv; the same words for a URL.")],
+    node: Annotated[str, typer.Option("--node", help="Whose history that is.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take in what Asterisk kept: a queue_log, CDR or CEL. Twice changes nothing; what was seen live stays."""
+    settings = settings_of(context.obj)
+    from pbxmonitor import importing
+
+    with plain_errors(settings), _progress(tr("cli.import"), hidden=as_json) as told:
+        try:
+            report = asyncio.run(importing.run(settings, sources, form, node, told))
+        except importing.ImportRefused as error:
+            raise PlainError(str(error)) from None
+    if as_json:
+        print_json(report.told())
+        return
+    print(tr("cli.imported", lines=report.lines, new=report.new, changed=report.changed, kept=report.kept))
+    if report.bad:
+        print(tr("cli.import_bad", n=report.bad, file=report.aside), file=sys.stderr)
+        for line in report.first_bad:
+            print(f"  {line.number}: {line.reason}", file=sys.stderr)
+
+
+def _moment(settings: "Settings", text: str) -> "datetime":
+    from pbxmonitor.clock import SystemClock
+    from pbxmonitor.periods import moment
+
+    try:
+        return moment(text, SystemClock().now(), settings.zone)
+    except ValueError as error:
+        raise PlainError(str(error)) from None
+
+
+@contextmanager
+def _progress(title: str, *, hidden: bool) -> Iterator[Progress]:
+    """A bar on stderr, gone when the work is done; nothing when stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
