@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -39,6 +39,11 @@ class Period:
     begin: datetime
     end: datetime
     node: str | None = None
+
+    def __post_init__(self) -> None:
+        # In UTC: moments of a zone are added to by its wall clock, wrongly where clocks change.
+        object.__setattr__(self, "begin", self.begin.astimezone(UTC))
+        object.__setattr__(self, "end", self.end.astimezone(UTC))
 
     def holds(self, table: sa.Table, moment: str) -> sa.ColumnElement[bool]:
         """The condition on a table's moment."""

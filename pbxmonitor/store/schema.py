@@ -293,6 +293,33 @@ call_hour = _table(
     *(_long_number(name) for name in LOAD),
 )
 
+# One thing owed to the outer world through one channel (store/outbox.py); `details` is JSON.
+delivery = _table(
+    "delivery",
+    _key("id", NAME),
+    _word("channel", STATE),
+    _word("recipient", NAME, null=True),
+    _word("template", STATE),
+    _text("details"),
+    _word("node", NODE, null=True),
+    _word("callback", CALL, null=True),
+    _state("state"),
+    _moment("created_at"),
+    _moment("due_at"),
+    _moment("expires_at", null=True),
+    _number("attempts"),
+    _word("claim", STATE, null=True),
+    _moment("claimed_until", null=True),
+    _moment("ended_at", null=True),
+    _word("error", 400, null=True),
+    _word("reference", 255, null=True),
+    sa.Index(None, "state", "due_at"),
+    sa.Index(None, "node", "callback"),
+)
+
+# What a channel or a CRM must not forget: tokens after a refresh, what was made of what.
+memory = _table("memory", _key("owner", NAME), _key("name", 255), _text("content"))
+
 gap = _table(
     "gap",
     _node(),

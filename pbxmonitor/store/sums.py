@@ -199,6 +199,7 @@ def _spent(connection: sa.Connection, period: Period, adding: Adding, zone: tzin
 
 def by_hour(begin: datetime, end: datetime, zone: tzinfo) -> Iterator[tuple[int, int]]:
     """The stretch cut at the hours of the site's day: (hour, milliseconds)."""
+    begin = begin.astimezone(UTC)
     while begin < end:
         local = begin.astimezone(zone)
         into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
