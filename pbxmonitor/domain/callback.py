@@ -199,6 +199,8 @@ def colour_of(call: Call, judgement: Judgement, debt: Callback | None) -> Colour
     """The journal's colour of a call; `debt` is the callback that its miss belongs to."""
     if call.direction is not Direction.INBOUND or judgement.cause is Cause.SHORT_ABANDON:
         return None
+    if call.vanished and not call.talks:
+        return None
     if not judgement.lost:
         return Colour.GREEN
     if debt is None:

@@ -82,7 +82,9 @@ def _kept(call: Call, judged: Judgement, policy: Policy) -> Told:
         return "short_abandon", {"wait_s": judged.wait_s, "short_abandon_s": own.short_abandon.total_seconds()}
     if call.ended_at is None:
         return "open", {}
-    talk = max((each for each in call.talks if real(each, own)), key=talked_s)
+    talk = max((each for each in call.talks if real(each, own)), key=talked_s, default=None)
+    if talk is None:
+        return "vanished", {}
     return "talk", {"agent": talk.agent, "talk_s": talked_s(talk)}
 
 
@@ -102,6 +104,8 @@ def _uncoloured(call: Call, judged: Judgement, debt: Callback | None) -> Told | 
         return "not_inbound", {}
     if judged.cause is Cause.SHORT_ABANDON:
         return "short_abandon", {}
+    if call.vanished and not call.talks:
+        return "vanished", {}
     return ("dismissed", {}) if debt is not None and debt.state is State.DISMISSED else None
 
 

@@ -203,8 +203,8 @@ def _disposition(call: Call, stages: tuple[Stage, ...]) -> Disposition:
 
 def _unattended(call: Call, policy: Policy) -> bool:
     """No real talk: none at all, only ones that the agent dropped at once, or a transfer to nobody."""
-    if call.direction is not Direction.INBOUND or call.merged_into is not None:
-        return False
+    if call.direction is not Direction.INBOUND or call.merged_into is not None or call.vanished:
+        return False  # of a call whose end was not seen nobody knows
     return not call.talks or _transfer_failed(call) or all(_dropped(talk, policy) for talk in call.talks)
 
 

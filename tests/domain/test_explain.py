@@ -105,7 +105,7 @@ COLOURS = {
     Colour.GREEN: {"talk", "open", "reached", "client_returned"},
     Colour.YELLOW: {"tried"},
     Colour.RED: {"untried", "fakes", "withheld", "never_called"},
-    None: {"not_inbound", "short_abandon", "dismissed"},
+    None: {"not_inbound", "short_abandon", "dismissed", "vanished"},
 }
 
 
