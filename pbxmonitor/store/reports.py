@@ -118,8 +118,8 @@ def _call(row: Found, parts: Mapping[str, Parts], now: datetime) -> Json:
         "ended_by": row.ended_by,
         "short_hangup": row.short_hangup,
         "stages": [_stage(each) for each in stages],
-        "offers": [_offer(each, now) for each in offers],
-        "talks": [_talk(each, now) for each in talks],
+        "offers": [_offer(each, row, now) for each in offers],
+        "talks": [_talk(each, row, now) for each in talks],
         "verdicts": {each.agent: each.verdict for each in verdicts},
         "transfers": [
             {"kind": each.kind, "from": each.from_agent, "to": each.to_agent, "at": stamp(each.at)}
@@ -146,23 +146,30 @@ def _stage(row: Found) -> Json:
     }
 
 
-def _offer(row: Found, now: datetime) -> Json:
+def _lasted(row: Found, call: Found, now: datetime) -> float | None:
+    """Seconds until its end, or until now; None of what ended nobody knows when (imported rings and talks)."""
+    if row.ended_at is None and call.ended_at is not None:
+        return None
+    return seconds(row.began_at, row.ended_at or now)
+
+
+def _offer(row: Found, call: Found, now: datetime) -> Json:
     return {
         "agent": row.agent,
         "queue": row.queue,
         "began_at": stamp(row.began_at),
         "ended_at": stamp(row.ended_at),
-        "ring_s": seconds(row.began_at, row.ended_at or now),
+        "ring_s": _lasted(row, call, now),
         "result": row.result,
     }
 
 
-def _talk(row: Found, now: datetime) -> Json:
+def _talk(row: Found, call: Found, now: datetime) -> Json:
     return {
         "agent": row.agent,
         "began_at": stamp(row.began_at),
         "ended_at": stamp(row.ended_at),
-        "talk_s": seconds(row.began_at, row.ended_at or now),
+        "talk_s": _lasted(row, call, now),
         "ended_by": row.ended_by,
     }
 

@@ -10,8 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbxmonitor.pbx.asterisk import queue_log_agents, queue_log_calls
-from pbxmonitor.pbx.asterisk.queue_log import BadLine, Entry, QueueLog, entries_of_rows, read_lines
+from pbxmonitor.pbx.asterisk.queue_log import (
+    BadLine,
+    Entry,
+    QueueLog,
+    entries_of_rows,
+    read_lines,
+)
 from tests.pbx.diary import SITE, Diary, diary, judged, talks, told
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -124,7 +129,7 @@ def test_no_line_breaks_the_reader(lines: list[str]) -> None:
     log.finish()
 
 
-_EVENTS = st.sampled_from(sorted({*queue_log_calls.RULES, *queue_log_agents.RULES, "QUEUESTART"}))
+_EVENTS = st.sampled_from(sorted({*calls.RULES, *agents.RULES, "QUEUESTART"}))
 _WORDS = st.sampled_from(["", "0", "5", "15000", "999999999", "x", "LINK", "+79161234501", "1795434302.1"])
 _LINES = st.builds(
     "{}|{}|{}|{}|{}|{}".format,
