@@ -10,13 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbxmonitor.pbx.asterisk.queue_log import (
-    BadLine,
-    Entry,
-    QueueLog,
-    entries_of_rows,
-    read_lines,
-)
+from pbxmonitor.pbx.asterisk.queue_log import BadLine, Entry, QueueLog, agents, calls, entries_of_rows, read_lines
 from tests.pbx.diary import SITE, Diary, diary, judged, talks, told
 
 MOSCOW = ZoneInfo("Europe/Moscow")
