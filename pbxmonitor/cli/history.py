@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from pbxmonitor.texts import tr
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pbxmonitor.importing import Report
     from pbxmonitor.settings import Settings
     from pbxmonitor.store.outcome import Outcome
 
@@ -101,30 +103,55 @@ def _text(key: str, values: Any) -> str:
 
 def import_history(
     context: typer.Context,
-    sources: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="Files (also .gz), oldest first, or one SQLAlchemy URL.")
+    source: Annotated[
+        str, typer.Argument(metavar="FILE", help="A file (also .gz), rotated ones oldest first; or a SQLAlchemy URL.")
     ],
     form: Annotated[str, typer.Option("--format", help="queue_log, cdr-csv or cel-csv; the same words for a URL.")],
-    node: Annotated[str, typer.Option("--node", help="Whose history that is.")],
+    node: Annotated[str, typer.Option("--node", help="Whose history that is.")] = "main",
+    table: Annotated[
+        str | None, typer.Option("--table", help="The table of the URL, when it has another name.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Take in what Asterisk kept: a queue_log, CDR or CEL. Twice changes nothing; what was seen live stays."""
     settings = settings_of(context.obj)
-    from pbxmonitor import importing
+    from zoneinfo import ZoneInfo
 
+    from pbxmonitor import importing
+    from pbxmonitor.settings_values import zone_name
+
+    place = source if "://" in source else Path(source)
     with plain_errors(settings), _progress(tr("cli.import"), hidden=as_json) as told:
         try:
-            report = asyncio.run(importing.run(settings, sources, form, node, told))
-        except importing.ImportRefused as error:
+            zoned = ZoneInfo(zone_name(zone)) if zone else None
+            report = asyncio.run(importing.run(settings, place, form, node, progress=told, table=table, zone=zoned))
+        except (importing.ImportingError, ValueError) as error:
             raise PlainError(str(error)) from None
     if as_json:
-        print_json(report.told())
-        return
-    print(tr("cli.imported", lines=report.lines, new=report.new, changed=report.changed, kept=report.kept))
+        print_json(_told(report))
+    else:
+        _print(report)
+
+
+def _print(report: "Report") -> None:
+    left = report.same + report.left
+    print(tr("cli.imported", lines=report.lines, new=report.new, changed=report.changed, kept=left))
+    for key in ("cut", "misplaced"):
+        if number := getattr(report, key):
+            print(tr(f"cli.import_{key}", n=number), file=sys.stderr)
     if report.bad:
-        print(tr("cli.import_bad", n=report.bad, file=report.aside), file=sys.stderr)
-        for line in report.first_bad:
+        print(tr("cli.import_bad", n=report.bad, file=report.aside or report.not_kept), file=sys.stderr)
+        for line in report.shown:
             print(f"  {line.number}: {line.reason}", file=sys.stderr)
+
+
+def _told(report: "Report") -> dict[str, Any]:
+    counts = ("lines", "new", "changed", "same", "left", "intervals", "bad", "cut", "misplaced")
+    shown = [{"line": line.number, "reason": line.reason} for line in report.shown]
+    return {name: getattr(report, name) for name in counts} | {
+        "aside": report.aside and str(report.aside),
+        "first": shown,
+    }
 
 
 def _moment(settings: "Settings", text: str) -> "datetime":
