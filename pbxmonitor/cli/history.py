@@ -108,8 +108,9 @@ def import_history(
     ],
     form: Annotated[str, typer.Option("--format", help="queue_log, cdr-csv or cel-csv; the same words for a URL.")],
     node: Annotated[str, typer.Option("--node", help="Whose history that is.")] = "main",
-    table: Annotated[
-        str | None, typer.Option("--table", help="The table of the URL, when it has another name.")
+    table: Annotated[str | None, typer.Option("--table", help="The URL's table, if it has another name.")] = None,
+    zone: Annotated[
+        str | None, typer.Option("--zone", help="Of times without one; the site's. CDR may be UTC.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
