@@ -21,7 +21,13 @@ COUNTS = (
 )
 PACKED = ("pickups", "delays", "spent")
 LOAD = ("calls", "answered", "lost", "short_abandons", "wait_ms")
-INDEXES = (("call", "colour", "started_at"), ("verdict", "agent", "started_at"), ("callback_attempt", "at"))
+INDEXES = (
+    ("call", "colour", "started_at"),
+    ("verdict", "agent", "started_at"),
+    ("callback_attempt", "at"),
+    ("talk", "agent", "began_at"),
+    ("stage", "entered_at", "kind", "name"),
+)
 
 
 def _word(name: str, length: int, *, null: bool = False, default: str | None = None) -> sa.Column[Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +14,7 @@ from pbxmonitor.texts import tr
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from pbxmonitor.importing import Report
     from pbxmonitor.settings import Settings
@@ -83,22 +84,23 @@ def doctor(
 
     with plain_errors(settings):
         found = asyncio.run(examined(settings, node, live=not offline))
+    said = [(each, _text(each.key, each.values, settings)) for each in found]
     if as_json:
-        print_json(
-            [
-                {"check": each.check, "node": each.node, "subject": each.subject, "text": _text(each.key, each.values)}
-                for each in found
-            ]
-        )
+        print_json([{"check": e.check, "node": e.node, "subject": e.subject, "text": text} for e, text in said])
     else:
-        for each in found:
-            print(f"✗ {_text(each.key, each.values)}")
+        for _, text in said:
+            print(f"✗ {text}")
         print(tr("cli.doctor_bad", n=len(found)) if found else tr("cli.doctor_fine"))
     raise typer.Exit(1 if found else 0)
 
 
-def _text(key: str, values: Any) -> str:
-    return tr(key, **dict(values))
+def _text(key: str, values: Mapping[str, Any], settings: "Settings") -> str:
+    """Moments are said in the site's time."""
+    return tr(key, **{name: _local(value, settings) for name, value in values.items()})
+
+
+def _local(value: Any, settings: "Settings") -> Any:
+    return f"{value.astimezone(settings.zone):%Y-%m-%d %H:%M:%S}" if hasattr(value, "astimezone") else value
 
 
 def import_history(
@@ -116,22 +118,31 @@ def import_history(
 ) -> None:
     """Take in what Asterisk kept: a queue_log, CDR or CEL. Twice changes nothing; what was seen live stays."""
     settings = settings_of(context.obj)
-    from zoneinfo import ZoneInfo
-
     from pbxmonitor import importing
-    from pbxmonitor.settings_values import zone_name
 
     place = source if "://" in source else Path(source)
     with plain_errors(settings), _progress(tr("cli.import"), hidden=as_json) as told:
         try:
-            zoned = ZoneInfo(zone_name(zone)) if zone else None
-            report = asyncio.run(importing.run(settings, place, form, node, progress=told, table=table, zone=zoned))
-        except (importing.ImportingError, ValueError) as error:
+            report = asyncio.run(
+                importing.run(settings, place, form, node, progress=told, table=table, zone=_zone(zone))
+            )
+        except importing.ImportingError as error:
             raise PlainError(str(error)) from None
     if as_json:
         print_json(_told(report))
     else:
         _print(report)
+
+
+def _zone(name: str | None) -> "ZoneInfo | None":
+    from zoneinfo import ZoneInfo
+
+    from pbxmonitor.settings_values import zone_name
+
+    try:
+        return ZoneInfo(zone_name(name)) if name else None
+    except ValueError as error:
+        raise PlainError(f"--zone {name}: {error}") from None
 
 
 def _print(report: "Report") -> None:

@@ -1,6 +1,7 @@
 """When and from where calls come and are lost: the week as a heat map, lines, regions, absence over load."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pbxmonitor.charts import Heat
@@ -34,7 +35,8 @@ def hours(found: Sequence[Row], stretch: Stretch) -> Exhibit:
         rows=tuple(row for row in found if row["calls"]),
         sheet=tr("report.hours.name"),
     )
-    tables = tuple(heat_table(heat) for heat in heats) or (flat,)
+    shown_heats = (replace(heat, title=f"{heat.title}, {heat.subtitle}") for heat in heats)
+    tables = tuple(heat_table(heat) for heat in shown_heats) or (flat,)
     return Exhibit(rows=list(found), tables=tables, flat=flat, charts=heats)
 
 

@@ -102,7 +102,8 @@ def with_attempts(connection: sa.Connection, rows: Sequence[sa.Row[tuple[object,
     if not rows:
         return []
     attempts: dict[tuple[str, str], list[Attempt]] = {}
-    of_calls = schema.callback_attempt.c.callback.in_([row.call for row in rows])
+    attempt = schema.callback_attempt.c
+    of_calls = sa.and_(attempt.node.in_({row.node for row in rows}), attempt.callback.in_([row.call for row in rows]))
     for row in (connection.execute(_ATTEMPTS.where(of_calls))).all():
         attempts.setdefault((row.node, row.callback), []).append(_attempt(row))
     return [_callback(row, tuple(attempts.get((row.node, row.call), ()))) for row in rows]

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from pbxmonitor.domain.callback import Callback, Colour
+from pbxmonitor.domain.call import Call
+from pbxmonitor.domain.callback import Colour
 from pbxmonitor.domain.judge import Verdict
-from pbxmonitor.store.rejudge import Rejudged
+from pbxmonitor.store.rejudge import Change, Revision
 from pbxmonitor.store.resettle import Resettled
 
 # How many changed calls are listed one by one.
 LISTED: Final = 1_000
 TOTALS: Final = ("lost", "missed", "short_hangups", *(colour.value for colour in Colour), "callbacks")
 _MOVED: Final = ("disposition", "lost", "cause", "colour", "short_hangup")
-Change = tuple[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +67,17 @@ class Tally:
         self._moves: Counter[tuple[str, str | None, Any, Any]] = Counter()
         self._listed: list[ChangedCall] = []
 
-    def calls(self, told: Iterable[tuple[Rejudged, Callback | None]], *, again: bool = False) -> None:
-        """Calls, each with the callback that its miss belongs to; only changes count of those told `again`."""
-        for each, debt in told:
-            changes = each.changes(debt)
+    def calls(self, told: Iterable[Revision], *, again: bool = False) -> None:
+        """Calls; of those told `again` only what changes counts."""
+        for each in told:
             if not again:
                 self._calls += 1
-                self._count(each, changes)
-            self._note(each, changes)
+                self._count(each)
+            self._note(each)
 
     def callbacks(self, found: Resettled, *, again: bool = False) -> None:
         """The callbacks of some clients."""
-        opened = {each.key for each, _ in found.calls}
+        opened = {each.of.key for each in found.calls}
         if not again:
             self._before["callbacks"] += len(opened & found.before.keys())
             self._after["callbacks"] += len(opened & found.after.keys())
@@ -97,38 +96,42 @@ class Tally:
             callbacks_changed=self._callbacks_changed,
             totals={name: (self._before[name], self._after[name]) for name in TOTALS},
             moves=tuple(sorted(moves, key=lambda move: (-move.count, move.field, str(move.agent), str(move.old)))),
-            listed=tuple(sorted(self._listed, key=lambda each: (each.started_at, each.node, each.call))[:LISTED]),
+            listed=tuple(sorted(self._listed, key=_place)[:LISTED]),
         )
 
-    def _count(self, each: Rejudged, changes: Mapping[str, Change]) -> None:
-        row = each.row._mapping
-        for place, counts, rows in ((0, self._before, each.verdicts), (1, self._after, each.now)):
-            lost, colour = (changes[name][place] if name in changes else row[name] for name in ("lost", "colour"))
-            counts["lost"] += lost
-            counts["missed"] += sum(verdict["verdict"] == Verdict.MISSED for verdict in rows)
-            counts["short_hangups"] += sum(verdict["short_hangups"] for verdict in rows)
-            if colour is not None:
-                counts[str(colour)] += 1
+    def _count(self, each: Revision) -> None:
+        lost, colour = (each.changes.get(name, (getattr(each.of.row, name),) * 2) for name in ("lost", "colour"))
+        for place, counts in ((0, self._before), (1, self._after)):
+            counts["lost"] += lost[place]
+            counts[str(colour[place])] += 1
+            counts["missed"] += sum(row.verdict == Verdict.MISSED for row in each.of.verdicts)
+            counts["short_hangups"] += sum(row.short_hangups for row in each.of.verdicts)
+        for _, was, now in each.verdicts:
+            for row, sign in ((was, -1), (now, 1)):
+                self._after["missed"] += sign if row is not None and row["verdict"] == Verdict.MISSED else 0
+                self._after["short_hangups"] += sign * row["short_hangups"] if row is not None else 0
 
-    def _note(self, each: Rejudged, changes: Mapping[str, Change]) -> None:
-        whole: dict[str, Change] = dict(changes)
+    def _note(self, each: Revision) -> None:
+        whole: dict[str, Change] = dict(each.changes)
         for field in _MOVED:
-            if field in changes:
-                self._moves[field, None, *changes[field]] += 1
-        for agent, was, now in each.verdict_changes():
+            if field in each.changes:
+                self._moves[field, None, *each.changes[field]] += 1
+        for agent, was, now in each.verdicts:
             for field in ("verdict", "short_hangups", "caller_hangups"):
                 old, new = (row and row[field] for row in (was, now))
                 if old != new:
                     self._moves[field, agent, old, new] += 1
                     whole[f"{field}:{agent}"] = old, new
         if whole:
-            self._list(each, whole)
+            self._changed += 1
+            self._list(each.of.call, whole)
 
-    def _list(self, each: Rejudged, changes: Mapping[str, Change]) -> None:
-        self._changed += 1
-        call = each.call
-        self._listed.append(
-            ChangedCall(node=call.node, call=call.key, started_at=call.started_at, changes=changes)
-        )
+    def _list(self, call: Call, changes: Mapping[str, Change]) -> None:
+        told = ChangedCall(node=call.node, call=call.key, started_at=call.started_at, changes=changes)
+        self._listed.append(told)
         if len(self._listed) > 4 * LISTED:
-            self._listed = sorted(self._listed, key=lambda each: each.started_at)[:LISTED]
+            self._listed = sorted(self._listed, key=_place)[:LISTED]
+
+
+def _place(each: ChangedCall) -> tuple[datetime, str, str]:
+    return each.started_at, each.node, each.call

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -27,57 +27,62 @@ LONGEST: Final = timedelta(days=1)
 _CALL: Final = schema.call.c
 _OF_CALL: Final = sa.and_(_CALL.node == sa.bindparam("of_node"), _CALL.key == sa.bindparam("of_key"))
 _UPDATE: Final = sa.update(schema.call).where(_OF_CALL).values({name: sa.bindparam(f"to_{name}") for name in DERIVED})
+_VERDICT: Final = schema.verdict.c
 _NO_VERDICTS: Final = sa.delete(schema.verdict).where(
-    schema.verdict.c.node == sa.bindparam("of_node"), schema.verdict.c.call == sa.bindparam("of_key")
+    _VERDICT.node == sa.bindparam("of_node"), _VERDICT.call == sa.bindparam("of_key")
 )
+Change = tuple[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejudged:
-    """One ended call: its row and verdict rows as they are, and what judging says now."""
+    """One ended call: its row and its verdicts' rows as they are, and what judging says now."""
 
     row: Found
     call: Call
     judged: Judgement
-    verdicts: Sequence[Row]
-    now: Sequence[Row]
+    client: str | None
+    verdicts: Sequence[Found]
+    policy: Policy
 
     @property
     def key(self) -> Key:
         return self.call.node, self.call.key
 
     @property
-    def client(self) -> str | None:
-        """The customer's number, where it can be called."""
-        return client_of(self.call)
-
-    @property
     def owed(self) -> bool:
         """Whether a callback follows, or followed, from the call: then its row is written together with it."""
-        return (self.judged.lost or self.row.lost) and self.client is not None
+        return self.client is not None and bool(self.judged.lost or self.row.lost)
 
-    def values(self, debt: Callback | None) -> dict[str, Any]:
-        """The derived columns; `debt` is the callback that the call's miss belongs to."""
-        row = call_row(self.call, self.judged, colour_of(self.call, self.judged, debt), debt)
-        return {name: row[name] for name in DERIVED}
+    def changes(self, debt: Callback | None) -> dict[str, Change]:
+        """By column what the row says, and what it should, where they differ; `debt` is what the miss belongs to."""
+        wanted = call_row(self.call, self.judged, colour_of(self.call, self.judged, debt), debt)
+        told = ((name, getattr(self.row, name), wanted[name]) for name in DERIVED)
+        return {name: (was, value) for name, was, value in told if was != value}
 
-    def changes(self, debt: Callback | None) -> dict[str, tuple[Any, Any]]:
-        """By column what the row says, and what it should, where they differ."""
-        row = self.row._mapping
-        return {name: (row[name], value) for name, value in self.values(debt).items() if row[name] != value}
-
-    def verdict_changes(self) -> Iterator[tuple[str, Row | None, Row | None]]:
-        """Agents whose row differs: as it is, as it should be; None where there is none."""
-        was, now = ({row["agent"]: row for row in rows} for rows in (self.verdicts, self.now))
-        for agent in sorted(was.keys() | now.keys()):
-            if was.get(agent) != now.get(agent):
-                yield agent, was.get(agent), now.get(agent)
+    def verdict_changes(self) -> list[tuple[str, Row | None, Row | None]]:
+        """Agents whose row differs: as it is and as it should be, None where there is none."""
+        was = {row.agent: row._asdict() for row in self.verdicts}
+        now = {row["agent"]: row for row in verdict_rows(self.call, self.judged, self.policy)}
+        return [(a, was.get(a), now.get(a)) for a in sorted(was.keys() | now.keys()) if was.get(a) != now.get(a)]
 
 
-def covered(begin: datetime, node: str | None = None) -> sa.ColumnElement[bool]:
-    """The calls that began since, or were going on at that moment; open ones are among them."""
-    since = sa.and_(_CALL.started_at >= begin - LONGEST, sa.or_(_CALL.ended_at.is_(None), _CALL.ended_at >= begin))
-    return since if node is None else sa.and_(since, _CALL.node == node)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """What changes in the rows of a call: by column, and by agent."""
+
+    of: Rejudged
+    changes: dict[str, Change]
+    verdicts: Sequence[tuple[str, Row | None, Row | None]]
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.changes or self.verdicts)
+
+
+def revision(of: Rejudged, debt: Callback | None = None) -> Revision:
+    """What changes when the call's miss belongs to that callback."""
+    return Revision(of=of, changes=of.changes(debt), verdicts=of.verdict_changes())
 
 
 def rejudged(connection: sa.Connection, rows: Iterable[Found], policy: Policy) -> list[Rejudged]:
@@ -90,20 +95,19 @@ def rejudged(connection: sa.Connection, rows: Iterable[Found], policy: Policy) -
 
 
 def _rejudged(connection: sa.Connection, rows: Sequence[Found], policy: Policy) -> Iterator[Rejudged]:
-    verdicts = _verdicts(connection, rows)
+    these = sa.and_(_VERDICT.node == rows[0].node, among(connection, _VERDICT.call, [row.key for row in rows]))
+    verdicts: dict[str, list[Found]] = {}
+    for verdict in connection.execute(sa.select(schema.verdict).where(these)).all():
+        verdicts.setdefault(verdict.call, []).append(verdict)
     for row, call in zip(rows, restored(connection, rows), strict=True):
-        judged = judge(call, policy, row.ended_at)
-        now = [*verdict_rows(call, judged, policy)]
-        yield Rejudged(row=row, call=call, judged=judged, verdicts=verdicts.get(call.key, ()), now=now)
-
-
-def _verdicts(connection: sa.Connection, rows: Sequence[Found]) -> dict[str, list[Row]]:
-    table = schema.verdict.c
-    mine = sa.and_(table.node == rows[0].node, among(connection, table.call, [row.key for row in rows]))
-    found: dict[str, list[Row]] = {}
-    for row in connection.execute(sa.select(schema.verdict).where(mine)).mappings():
-        found.setdefault(row["call"], []).append(dict(row))
-    return found
+        yield Rejudged(
+            row=row,
+            call=call,
+            judged=judge(call, policy, row.ended_at),
+            client=client_of(call),
+            verdicts=verdicts.get(call.key, ()),
+            policy=policy,
+        )
 
 
 def rows_of(connection: sa.Connection, keys: Iterable[Key]) -> list[Found]:
@@ -118,27 +122,29 @@ def rows_of(connection: sa.Connection, keys: Iterable[Key]) -> list[Found]:
     return found
 
 
-def rewrite(connection: sa.Connection, calls: Iterable[tuple[Rejudged, Callback | None]]) -> None:
-    """Make the rows say what follows from judging; each call comes with the callback that its miss belongs to."""
-    told = [(each, each.values(debt)) for each, debt in calls]
-    stale = [each for each, _ in told if any(each.verdict_changes())]
-    if told:
-        connection.execute(_UPDATE, [_named(each) | _prefixed(values) for each, values in told])
+def rewrite(connection: sa.Connection, revisions: Sequence[Revision]) -> None:
+    """Make the rows say what they should."""
+    moved = [each for each in revisions if each.changes]
+    stale = [each for each in revisions if each.verdicts]
+    if moved:
+        connection.execute(_UPDATE, [_named(each) | dict(_values(each)) for each in moved])
     if stale:
         connection.execute(_NO_VERDICTS, [_named(each) for each in stale])
-        write(connection, schema.verdict, [row for each in stale for row in each.now], Write.INSERT)
+        rows = [row for each in stale for row in verdict_rows(each.of.call, each.of.judged, each.of.policy)]
+        write(connection, schema.verdict, rows, Write.INSERT)
 
 
-def _named(each: Rejudged) -> dict[str, Any]:
-    return {"of_node": each.call.node, "of_key": each.call.key}
+def _values(revision: Revision) -> Iterator[tuple[str, Any]]:
+    for name in DERIVED:
+        change = revision.changes.get(name)
+        yield f"to_{name}", getattr(revision.of.row, name) if change is None else change[1]
 
 
-def _prefixed(values: dict[str, Any]) -> dict[str, Any]:
-    return {f"to_{name}": value for name, value in values.items()}
+def _named(revision: Revision) -> dict[str, Any]:
+    return {"of_node": revision.of.call.node, "of_key": revision.of.call.key}
 
 
 def lock_writers(connection: sa.Connection) -> None:
     """Keep every daemon from writing until this transaction ends: each of theirs begins with its lease's row."""
     lease = schema.lease.c
     connection.execute(sa.select(lease.node).order_by(lease.node).with_for_update()).all()
-

@@ -1,4 +1,4 @@
-"""The callbacks of some clients derived again from their calls: every one lived through once more, in the order it ended.
+"""The callbacks of some clients derived again: their calls lived through once more, in the order in which they ended.
 
 What stood at the beginning is carried in, with nothing in it of the calls that are lived again; what a person did by
 hand is done again at its moment.
@@ -6,22 +6,22 @@ hand is done again at its moment.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import sqlalchemy as sa
 
-from pbxmonitor.domain.call import Direction
 from pbxmonitor.domain.callback import CLOSED, AttemptResult, Callback, State
 from pbxmonitor.domain.evolve import evolve
-from pbxmonitor.domain.policy import Policy
+from pbxmonitor.domain.policy import WorkingHours
 from pbxmonitor.store import schema
+from pbxmonitor.store.covered import Scope, of_clients
 from pbxmonitor.store.debts import Key, attempt_rows, debt_row, key_of, recolour, settled, with_attempts
-from pbxmonitor.store.rejudge import Rejudged, covered, rejudged, rows_of
+from pbxmonitor.store.rejudge import Rejudged, Revision, rejudged, revision, rewrite
 from pbxmonitor.store.restore import Found
+from pbxmonitor.store.rollups import debt_days
 from pbxmonitor.store.types import Write, among, write
 
-_CALL: Final = schema.call.c
 _DEBT: Final = schema.callback.c
 _OF_DEBT: Final = sa.and_(_DEBT.node == sa.bindparam("of_node"), _DEBT.call == sa.bindparam("of_call"))
 _TRIES: Final = schema.callback_attempt.c
@@ -40,23 +40,11 @@ _BY_HAND: Final = frozenset({State.DISMISSED, State.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """Which calls are lived again, and of which node the rows may change (None: of all).
-
-    `strays` are, by client, outbound calls that rang another number than the one that was dialled.
-    """
-
-    begin: datetime
-    policy: Policy
-    strays: Mapping[str, Sequence[Key]]
-    node: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Resettled:
-    """Some clients' calls that are owed or were, each with its callback, and their callbacks before and after."""
+    """Some clients: all their calls as they are, what those that are owed should say, and callbacks then and now."""
 
-    calls: Sequence[tuple[Rejudged, Callback | None]]
+    rows: Mapping[Key, Found]
+    calls: Sequence[Revision]
     before: Mapping[Key, Callback]
     after: Mapping[Key, Callback]
 
@@ -71,39 +59,39 @@ class Resettled:
         return [debt for key, debt in self.before.items() if key not in self.after]
 
     @property
-    def changed_calls(self) -> list[tuple[Rejudged, Callback | None]]:
-        """The calls whose rows do not say what they should."""
-        return [(each, debt) for each, debt in self.calls if each.changes(debt) or any(each.verdict_changes())]
+    def differs(self) -> bool:
+        return bool(self.changed or self.gone or any(each.differs for each in self.calls))
 
 
-def resettled(connection: sa.Connection, clients: Sequence[str], scope: Scope, *, lock: bool = False) -> Resettled:
-    """What is and what should be of those clients; with `lock` nobody else closes their callbacks meanwhile."""
-    calls = rejudged(connection, _rows(connection, clients, scope), scope.policy)
+def resettled(connection: sa.Connection, clients: Sequence[str], scope: Scope) -> Resettled:
+    """What is and what should be of those clients."""
+    rows = of_clients(connection, clients, scope)
+    before = _debts(connection, clients, scope)
+    calls = rejudged(connection, rows.values(), scope.policy)
     by_client: dict[str | None, list[Rejudged]] = {}
     for each in calls:
         by_client.setdefault(each.client, []).append(each)
-    before = _debts(connection, clients, scope, lock)
     after: dict[Key, Callback] = {}
     for client in clients:
         mine = [debt for debt in before if debt.number == client]
         after |= _lived(by_client.get(client, []), mine, scope)
     of_call = {(debt.node, call): debt for debt in after.values() for call in debt.missed_calls}
-    owed = [(each, of_call.get(each.key)) for each in calls if each.owed and scope.node in (None, each.call.node)]
-    return Resettled(calls=owed, before={key_of(debt): debt for debt in before}, after=after)
+    owed = [each for each in calls if each.owed and scope.node in (None, each.call.node)]
+    return Resettled(
+        rows=rows,
+        calls=[revision(each, of_call.get(each.key) if each.judged.lost else None) for each in owed],
+        before={key_of(debt): debt for debt in before},
+        after=after,
+    )
 
 
-def _rows(connection: sa.Connection, clients: Sequence[str], scope: Scope) -> list[Found]:
-    """The calls from those clients and to them; of any node, because a conversation counts on every one."""
-    since = sa.select(schema.call).where(covered(scope.begin), _CALL.ended_at.is_not(None))
-    found: dict[Key, Found] = {}
-    for column, direction in ((_CALL.caller, Direction.INBOUND), (_CALL.called, Direction.OUTBOUND)):
-        mine = since.where(among(connection, column, clients), _CALL.direction == direction)
-        found |= {(row.node, row.key): row for row in connection.execute(mine).all()}
-    strays = {key for client in clients for key in scope.strays.get(client, ())} - found.keys()
-    return [*found.values(), *rows_of(connection, strays)]
+def still_so(connection: sa.Connection, clients: Sequence[str], scope: Scope, found: Resettled) -> bool:
+    """Whether what was found is there unchanged, the callbacks locked from now on."""
+    before = {key_of(debt): debt for debt in _debts(connection, clients, scope, lock=True)}
+    return before == found.before and of_clients(connection, clients, scope) == found.rows
 
 
-def _debts(connection: sa.Connection, clients: Sequence[str], scope: Scope, lock: bool) -> list[Callback]:
+def _debts(connection: sa.Connection, clients: Sequence[str], scope: Scope, *, lock: bool = False) -> list[Callback]:
     mine = sa.select(schema.callback).where(among(connection, _DEBT.number, clients), open_since(scope))
     wanted = mine.order_by(_DEBT.opened_at, _DEBT.call)
     return with_attempts(connection, connection.execute(wanted.with_for_update() if lock else wanted).all())
@@ -178,8 +166,21 @@ def _done_by_hand(known: dict[Key, Callback], was: Callback) -> None:
     )
 
 
+def days_of(connection: sa.Connection, found: Resettled, hours: WorkingHours) -> dict[str, set[date]]:
+    """By node, the days whose sums depend on the callbacks that change, as they were and as they will be."""
+    changed = found.changed
+    debts = [*changed, *found.gone, *(found.before[key_of(debt)] for debt in changed if key_of(debt) in found.before)]
+    began = {each.of.key: each.of.call.started_at for each in found.calls}
+    days: dict[str, set[date]] = {}
+    told = debt_days(connection, debts, hours, seen={call for _, call in began})
+    for debt, (node, own) in zip(debts, told, strict=True):
+        missed = (began[node, call] for call in debt.missed_calls if (node, call) in began)
+        days.setdefault(node, set()).update(own, map(hours.day_of, missed))
+    return days
+
+
 def write_resettled(connection: sa.Connection, found: Resettled) -> None:
-    """The callbacks' rows, their attempts, and the colours of calls that were not lived again; calls are `rewrite`'s."""
+    """The callbacks' rows, their attempts, the calls, and the colours of misses that were not lived again."""
     if found.gone:
         connection.execute(_GONE, [_named(debt) for debt in found.gone])
     new = [debt for debt in found.changed if key_of(debt) not in found.before]
@@ -192,7 +193,8 @@ def write_resettled(connection: sa.Connection, found: Resettled) -> None:
         connection.execute(_NO_TRIES, [_named(debt) for debt in retried])
     tries = [row for debt in (*new, *retried) for row in attempt_rows(debt)]
     write(connection, schema.callback_attempt, tries, Write.INSERT)
-    recolour(connection, found.changed, but={each.key for each, _ in found.calls})
+    recolour(connection, found.changed, but={each.of.key for each in found.calls})
+    rewrite(connection, found.calls)
 
 
 def _named(debt: Callback) -> dict[str, str]:

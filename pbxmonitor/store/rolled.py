@@ -63,16 +63,22 @@ def sums(connection: sa.Connection, period: Period, policy: Policy) -> dict[Key,
 def daily(
     connection: sa.Connection, period: Period, policy: Policy, look_back: timedelta
 ) -> dict[tuple[str, str, date], Sums]:
-    """By node, agent and day, what goals are measured by; further back than the period only what is rolled up."""
+    """By node, agent and day of the look-back before the period's end (or the last call), what goals are measured by.
+
+    Before the period only what is rolled up.
+    """
     found: dict[tuple[str, str, date], Sums] = {}
-    for node in nodes(connection, period):
-        asked = Period(begin=min(period.begin, period.end - look_back), end=period.end, node=node)
-        parts = cover(connection, node, asked, policy)
-        for first, last in parts.days:
-            found |= _rolled_daily(connection, node, first, last)
-        for begin, end in parts.rest:
-            if end > period.begin:
-                found |= _daily_of_rows(connection, Period(begin=max(begin, period.begin), end=end, node=node), policy)
+    last = connection.execute(sa.select(sa.func.max(schema.call.c.started_at))).scalar()
+    end = min(period.end, last + _DAY) if last is not None else period.begin
+    begin = policy.hours.day_span(policy.hours.day_of(end - look_back))[0]
+    for node in nodes(connection, period) if begin < end else ():
+        parts = cover(connection, node, Period(begin=begin, end=end, node=node), policy)
+        for first, until in parts.days:
+            found |= _rolled_daily(connection, node, first, until)
+        for start, stop in parts.rest:
+            if stop > period.begin:
+                rest = Period(begin=max(start, period.begin), end=stop, node=node)
+                found |= _daily_of_rows(connection, rest, policy)
     return found
 
 

@@ -144,6 +144,8 @@ stage = _table(
     _number("reachable", null=True),
     _number("idle", null=True),
     _of_call(),
+    # In this order: one that begins with the kind would be taken for a better way to a call's stages than their key.
+    sa.Index(None, "entered_at", "kind", "name"),
 )
 
 offer = _table(
@@ -175,6 +177,7 @@ talk = _table(
     _flag("external"),
     _number("offer", null=True),
     _of_call(),
+    sa.Index(None, "agent", "began_at"),
 )
 
 transfer = _table(
