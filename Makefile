@@ -43,5 +43,5 @@ clean:  ## remove what was built and installed here
 	@touch $@
 
 .venv/.dev: $(WANTED)
-	@.ci/install -c requirements-dev.lock -e '.[postgresql,mariadb,charts,dev]'
+	@.ci/install -c requirements-dev.lock -e '.[postgresql,mariadb,charts,apprise,dev]'
 	@touch $@ .venv/.runtime

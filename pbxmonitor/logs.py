@@ -11,7 +11,19 @@ from structlog.types import EventDict, Processor, WrappedLogger
 from pbxmonitor.masking import masked_mapping
 
 # Their chatter is a line per request or, worse, per login.
-NOISY = ("httpx", "httpcore", "panoramisk", "websockets", "asyncio", "aiosqlite", "sqlalchemy", "alembic")
+NOISY = (
+    "httpx",
+    "httpcore",
+    "panoramisk",
+    "websockets",
+    "asyncio",
+    "aiosqlite",
+    "sqlalchemy",
+    "alembic",
+    "apprise",
+    "urllib3",
+    "requests",
+)
 
 
 def set_up(level: str = "info", form: str = "auto", stream: TextIO | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-SECRET_KEYS = frozenset({"secret", "password", "token", "authorization"})
+SECRET_KEYS = frozenset({"secret", "password", "token", "authorization", "proxy", "urls", "action_secret"})
 PASSWORD_IN_URL = re.compile(r"(://[^/@\s:]*:)[^@\s]*@")
 
 PLAIN_WORDS = {
