@@ -10,7 +10,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-SECRET_KEYS = frozenset({"secret", "password", "token", "authorization", "proxy", "urls", "action_secret"})
+SECRET_KEYS = frozenset({"secret", "password", "token", "authorization", "proxy", "action_secret"})
+# Secret too, but too near to other words to be guessed at when misspelt.
+SECRET_TO_THE_LETTER = frozenset({"urls"})
 PASSWORD_IN_URL = re.compile(r"(://[^/@\s:]*:)[^@\s]*@")
 
 PLAIN_WORDS = {
@@ -80,6 +82,8 @@ def shown(loc: Sequence[int | str], value: object) -> str:
 
 
 def _secretive(key: str) -> bool:
+    if key in SECRET_TO_THE_LETTER:
+        return True
     return not key.endswith("_file") and bool(difflib.get_close_matches(key, SECRET_KEYS, n=1, cutoff=0.6))
 
 
