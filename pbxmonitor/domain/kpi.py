@@ -242,12 +242,15 @@ def goal(days: Sequence[tuple[date, int, int]], limit: float, part: int, whole: 
 def _weeks(days: Sequence[tuple[date, int, int]]) -> Iterator[tuple[date, int, int]]:
     """For each day with data, the sums of the seven days that end with it."""
     week: deque[tuple[date, int, int]] = deque()
-    for day in days:
-        week.append(day)
-        while (day[0] - week[0][0]).days >= DAYS_OF_WEEK:
-            week.popleft()
-        if day[2]:
-            yield day[0], sum(part for _, part, _ in week), sum(whole for _, _, whole in week)
+    part = whole = 0
+    for day, some, of in days:
+        week.append((day, some, of))
+        part, whole = part + some, whole + of
+        while (day - week[0][0]).days >= DAYS_OF_WEEK:
+            _, gone, gone_of = week.popleft()
+            part, whole = part - gone, whole - gone_of
+        if of:
+            yield day, part, whole
 
 
 def peak_hours(load: Mapping[int, int]) -> frozenset[int]:

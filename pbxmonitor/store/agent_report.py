@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from pbxmonitor.domain.policy import Policy, Team
 from pbxmonitor.domain.view import Json
 from pbxmonitor.store import rolled, schema
 from pbxmonitor.store.reports import Period
+from pbxmonitor.store.rolled import Day
 from pbxmonitor.store.sums import Key
 
 ALL_NODES: Final = "*"
@@ -46,7 +47,9 @@ def agents(connection: sa.Connection, question: Question) -> list[Json]:
     if len(rolled.nodes(connection, period)) == 1:
         question = replace(question, people=frozenset())
     now = _people(question, rolled.sums(connection, period, policy))
-    was = _people(question, rolled.sums(connection, question.before, policy)) if question.before else {}
+    was = (
+        _people(question, rolled.sums(connection, question.before, policy, counts_only=True)) if question.before else {}
+    )
     shown = {key: sums for key, sums in now.items() if _says_something(sums)}
     peak = policy.peak_hours if policy.peak_hours is not None else peak_hours(connection, period, policy)
     days = _days(connection, question)
@@ -204,21 +207,22 @@ class _Report:
         return bool(self._capacity) and ms >= DND_PART * self._capacity and ms >= DND_TIMES * mean
 
 
-def goals(sums: Sums, days: list[tuple[date, Sums]], policy: Policy, team: Team | None) -> Json:
+def goals(sums: Sums, days: list[Day], policy: Policy, team: Team | None) -> Json:
     """What the manager set, met or not, and since when; `lately` and `since` tell of the last days with data."""
     limit = _own(team and team.max_missed_share, policy.max_missed_share)
     norm = _own(team and team.callback_norm, None)
-    missed = [(day, each.missed, each.offered) for day, each in days]
-    late = [(day, each.owned - _in_norm(each, norm), each.owned) for day, each in days]
+    missed = [(each.day, each.missed, each.answered + each.missed) for each in days]
+    late = [(each.day, each.owned - _in_norm(each, norm), each.owned) for each in days]
     slack = round(1 - policy.min_in_norm_share, 6)
+    in_norm = _in_norm(sums, norm)
     return {
         "missed_share": {"limit": limit} | _goal(kpi.goal(missed, limit, sums.missed, sums.offered)),
         "callback": {
             "norm_s": (norm or policy.callback_norm).total_seconds(),
             "least": policy.min_in_norm_share,
-            "in_norm_share": kpi.share(_in_norm(sums, norm), sums.owned),
+            "in_norm_share": kpi.share(in_norm, sums.owned),
         }
-        | _goal(kpi.goal(late, slack, sums.owned - _in_norm(sums, norm), sums.owned)),
+        | _goal(kpi.goal(late, slack, sums.owned - in_norm, sums.owned)),
     }
 
 
@@ -226,7 +230,7 @@ def _own(value: Any, common: Any) -> Any:
     return common if value is None else value
 
 
-def _in_norm(sums: Sums, norm: timedelta | None) -> int:
+def _in_norm(sums: Sums | Day, norm: timedelta | None) -> int:
     """First tries in time: by each callback's own deadline, or by the team's norm."""
     if norm is None:
         return sums.in_norm
@@ -256,6 +260,12 @@ def _says_something(sums: Sums) -> bool:
     return sums != Sums(ready_ms=sums.ready_ms)
 
 
+def _before(connection: sa.Connection, question: Question) -> dict[Key, Sums]:
+    if question.before is None:
+        return {}
+    return _people(question, rolled.sums(connection, question.before, question.policy, counts_only=True))
+
+
 def _people(question: Question, found: Mapping[Key, Sums]) -> dict[Key, Sums]:
     """Everybody's sums, a person of the settings once."""
     merged: dict[Key, Sums] = {}
@@ -265,13 +275,13 @@ def _people(question: Question, found: Mapping[Key, Sums]) -> dict[Key, Sums]:
     return dict(sorted(merged.items()))
 
 
-def _days(connection: sa.Connection, question: Question) -> dict[Key, list[tuple[date, Sums]]]:
-    """The daily counts of the look-back, oldest first; the current day, which is not rolled up, from rows."""
-    found: dict[Key, dict[date, Sums]] = {}
-    for (node, agent, day), sums in rolled.daily(connection, question.period, question.policy, LOOK_BACK).items():
-        mine = found.setdefault(question.key((node, agent)), {})
-        mine[day] = mine[day] + sums if day in mine else sums
-    return {key: sorted(days.items()) for key, days in found.items()}
+def _days(connection: sa.Connection, question: Question) -> dict[Key, list[Day]]:
+    """The days of the look-back, oldest first; a person's on several PBXs stand side by side."""
+    found: dict[Key, list[Day]] = {}
+    for key, days in rolled.daily(connection, question.period, question.policy, LOOK_BACK).items():
+        mine = question.key(key)
+        found[mine] = sorted(found[mine] + days) if mine in found else days
+    return found
 
 
 def _teams(rows: Iterable[Key], policy: Policy) -> dict[Key, str]:

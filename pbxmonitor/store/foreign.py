@@ -30,6 +30,7 @@ class ForeignTable:
         self.columns: Sequence[str] = ()
         self.total = 0
         self.done = 0
+        self._reading = False
         self._connection = connection
         self._where = where
 
@@ -41,6 +42,9 @@ class ForeignTable:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
+        if self._reading:
+            # What is left of a server's cursor must not be waited for.
+            await self._connection.invalidate()
         await self._connection.close()
 
     async def look(self) -> None:
@@ -56,9 +60,11 @@ class ForeignTable:
         connection = self._connection.sync_connection
         if connection is not None:
             # A cursor of the server's: a year of calls is not taken into memory, and no value is interpreted.
+            self._reading = True
             for row in connection.execution_options(yield_per=_FETCHED).execute(wanted).mappings():
                 self.done += 1
                 yield dict(row)
+            self._reading = False
 
     async def pull(self, items: Iterator[T], size: int) -> list[T]:
         """The next few of what is made of the rows; ForeignError when the database goes away."""

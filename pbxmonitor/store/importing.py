@@ -103,13 +103,12 @@ class Importer:
         self._open(connection)
         found = regenerate(connection, told)
         self._add_agents(connection, {agent for each in found.written for agent in each.agents})
-        self._mark(connection, {self._policy.hours.day_of(each.call.started_at) for each in found.written})
+        self._mark(connection, map(self._policy.hours.day_of, found.moved))
         return found
 
     def _note(self, found: Sorted) -> None:
         """What is to be settled in the end: calls that were there, too, for the last import may have broken off."""
-        for each in found.taken:
-            self._began = min(self._began or each.call.started_at, each.call.started_at)
+        self._began = min(found.began | ({self._began} if self._began else set()), default=None)
         self._clients |= {client for each in found.taken if (client := client_of(each.call)) is not None}
         self._lost |= found.lost
         for name, calls in (("new", found.new), ("changed", found.changed), ("same", found.same)):

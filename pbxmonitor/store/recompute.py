@@ -4,11 +4,12 @@ Two passes of many short transactions. First the calls, in the order they began:
 written. Then the clients of the others, some at a time: their calls and their callbacks in one transaction, so that
 nobody ever reads a lost call without its callback.
 
-Each portion is looked at without a lock. What is to change is read, judged and written once more behind the lock that
-every daemon's transaction takes first (its lease's row; on SQLite the only writer's). So no update is lost: what is
-written follows from all that was committed, and a call that ends later is settled by its daemon upon what stands then.
-A last look at the calls that were open, or came, meanwhile takes in what their daemon judged by an older policy. A run
-that breaks off leaves whole clients behind it; the next one does the rest.
+Each portion is looked at without a lock. If something in it is to change, it is looked at once more behind the lock
+that every daemon's transaction takes first (its lease's row; on SQLite the only writer's), derived anew unless all is
+as it was, and written. So no update is lost: what is written follows from all that was committed, and a call that ends
+later is settled by its daemon upon what stands then. A last look at the calls that were open, or came, meanwhile takes
+in what their daemon judged by an older policy. A run that breaks off leaves whole clients behind it; the next one does
+the rest.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -76,14 +77,14 @@ async def indebted(engine: AsyncEngine, policy: Policy, begin: datetime) -> set[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Page:
-    """Some calls in the order they began; `last` is the place of the last one, `open_since` that of the open ones."""
+    """Some calls in the order they began; `last` is the place of the last one, `still` when the open ones began."""
 
     owed: Sequence[Rejudged]
     others: Sequence[Revision]
     clients: set[str]
     count: int
     last: Place
-    open_since: datetime
+    still: Sequence[datetime]
 
 
 class _Run:
@@ -133,14 +134,15 @@ class _Run:
         """
         clients: set[str] = set()
         after: Place | None = None
-        meanwhile: datetime | None = None
+        still: list[datetime] = []
         while page := await reading(self._engine, partial(self._page, begin=begin, after=after)):
             clients |= page.clients if again else {each.client for each in page.owed if each.client is not None}
             await self._judged(page.others, again)
             after = page.last
-            meanwhile = page.open_since if meanwhile is None else min(meanwhile, page.open_since)
+            still += page.still
             self._advance(page.count)
-        return clients, max(meanwhile, after[0] - LONGEST) if meanwhile and after else None
+        # One that has been open for longer than any call is nobody's any more.
+        return clients, max(min([*still, after[0]]), after[0] - LONGEST) if after is not None else None
 
     def _page(self, connection: sa.Connection, begin: datetime, after: Place | None) -> _Page | None:
         rows = page_after(connection, begin, self._scope.node, after, self._portion)
@@ -153,7 +155,7 @@ class _Run:
             clients={each.client for each in calls if each.client is not None},
             count=len(rows),
             last=(rows[-1].started_at, rows[-1].node, rows[-1].key),
-            open_since=min((row.started_at for row in rows if row.ended_at is None), default=rows[-1].started_at),
+            still=[row.started_at for row in rows if row.ended_at is None],
         )
 
     async def _judged(self, calls: Sequence[Revision], again: bool) -> None:
@@ -189,7 +191,7 @@ class _Run:
 
     def _write_clients(self, connection: sa.Connection, clients: Sequence[str], found: Resettled) -> None:
         lock_writers(connection)
-        if not still_so(connection, clients, self._scope, found) or not self._are_quiet(found):
+        if not still_so(connection, found, self._scope) or not self._are_quiet(found):
             found = resettled(connection, clients, self._scope)
         self._mark(connection, found.calls, days_of(connection, found, self._scope.policy.hours))
         write_resettled(connection, found)

@@ -48,13 +48,18 @@ class Prepared:
 
 @dataclass(slots=True, kw_only=True)
 class Sorted:
-    """What becomes of some told calls; `left` are known better, `lost` the clients whom a callback is owed, or was."""
+    """What becomes of some told calls; `left` are known better, `lost` the clients whom a callback is owed, or was.
+
+    `began` is when the calls taken began, by the log and by what was known of them; `moved` those that are written.
+    """
 
     new: list[Prepared] = field(default_factory=list)
     changed: list[Prepared] = field(default_factory=list)
     same: list[Prepared] = field(default_factory=list)
     left: int = 0
     lost: set[str] = field(default_factory=set)
+    began: set[datetime] = field(default_factory=set)
+    moved: set[datetime] = field(default_factory=set)
 
     @property
     def written(self) -> list[Prepared]:
@@ -104,8 +109,11 @@ def _sorted(connection: sa.Connection, told: Sequence[Prepared]) -> Sorted:
             each.row.update(colour=row.colour, callback=row.callback)
         (found.same if _is_same(each, row, parts) else found.changed).append(each)
     found.left = len(told) - len(found.taken)
-    lost = [each for each in found.taken if each.row["lost"] or (each.key in there and there[each.key].lost)]
-    found.lost = {client for each in lost if (client := client_of(each.call)) is not None}
+    found.lost = {client for each in found.taken if each.row["lost"] and (client := client_of(each.call)) is not None}
+    # What was known may have been wrong, number and time included: then it is to be undone there.
+    found.lost |= {row.caller for each in known if (row := there[each.key]).lost and row.caller is not None}
+    found.began = {each.call.started_at for each in found.taken} | {there[each.key].started_at for each in known}
+    found.moved = {each.call.started_at for each in found.written} | {there[e.key].started_at for e in found.changed}
     return found
 
 

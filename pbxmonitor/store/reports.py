@@ -51,8 +51,8 @@ class Period:
         return sa.and_(column >= self.begin, column < self.end, *self.of_node(table))
 
     def of_node(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
-        # As a range: SQLite, which has no statistics, would take an equation for a reason to read the primary key.
-        return [table.c.node.between(self.node, self.node)] if self.node is not None else []
+        # Not by the bare column: SQLite, which has no statistics, would read the primary key from end to end for it.
+        return [table.c.node + "" == self.node] if self.node is not None else []
 
 
 def last_told(connection: sa.Connection) -> dict[str, datetime]:

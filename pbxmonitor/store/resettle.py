@@ -4,8 +4,8 @@ What stood at the beginning is carried in, with nothing in it of the calls that 
 hand is done again at its moment.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
@@ -17,7 +17,7 @@ from pbxmonitor.domain.policy import WorkingHours
 from pbxmonitor.store import schema
 from pbxmonitor.store.covered import Scope, of_clients
 from pbxmonitor.store.debts import Key, attempt_rows, debt_row, key_of, recolour, settled, with_attempts
-from pbxmonitor.store.rejudge import Rejudged, Revision, rejudged, revision, rewrite
+from pbxmonitor.store.rejudge import Rejudged, Revision, rejudged, revision, rewrite, rows_of
 from pbxmonitor.store.restore import Found
 from pbxmonitor.store.rollups import debt_days
 from pbxmonitor.store.types import Write, among, write
@@ -43,6 +43,7 @@ _BY_HAND: Final = frozenset({State.DISMISSED, State.EXPIRED})
 class Resettled:
     """Some clients: all their calls as they are, what those that are owed should say, and callbacks then and now."""
 
+    clients: Sequence[str]
     rows: Mapping[Key, Found]
     calls: Sequence[Revision]
     before: Mapping[Key, Callback]
@@ -64,20 +65,16 @@ class Resettled:
 
 
 def resettled(connection: sa.Connection, clients: Sequence[str], scope: Scope) -> Resettled:
-    """What is and what should be of those clients."""
+    """What is and what should be of those clients, and of those whose calls turned out to be theirs."""
+    clients = [*clients, *_former(connection, clients, scope)]
     rows = of_clients(connection, clients, scope)
     before = _debts(connection, clients, scope)
     calls = rejudged(connection, rows.values(), scope.policy)
-    by_client: dict[str | None, list[Rejudged]] = {}
-    for each in calls:
-        by_client.setdefault(each.client, []).append(each)
-    after: dict[Key, Callback] = {}
-    for client in clients:
-        mine = [debt for debt in before if debt.number == client]
-        after |= _lived(by_client.get(client, []), mine, scope)
+    after = _lived_by_all(clients, calls, before, rows.keys() | _elsewhere(connection, before, rows, scope), scope)
     of_call = {(debt.node, call): debt for debt in after.values() for call in debt.missed_calls}
     owed = [each for each in calls if each.owed and scope.node in (None, each.call.node)]
     return Resettled(
+        clients=clients,
         rows=rows,
         calls=[revision(each, of_call.get(each.key) if each.judged.lost else None) for each in owed],
         before={key_of(debt): debt for debt in before},
@@ -85,10 +82,31 @@ def resettled(connection: sa.Connection, clients: Sequence[str], scope: Scope) -
     )
 
 
-def still_so(connection: sa.Connection, clients: Sequence[str], scope: Scope, found: Resettled) -> bool:
+def still_so(connection: sa.Connection, found: Resettled, scope: Scope) -> bool:
     """Whether what was found is there unchanged, the callbacks locked from now on."""
-    before = {key_of(debt): debt for debt in _debts(connection, clients, scope, lock=True)}
-    return before == found.before and of_clients(connection, clients, scope) == found.rows
+    before = {key_of(debt): debt for debt in _debts(connection, found.clients, scope, lock=True)}
+    return before == found.before and of_clients(connection, found.clients, scope) == found.rows
+
+
+def _former(connection: sa.Connection, clients: Sequence[str], scope: Scope) -> set[str]:
+    """Other clients whose callbacks were opened by calls of these, or hold them: a log knew the number otherwise."""
+    by_node: dict[str, set[str]] = {}
+    for row in of_clients(connection, clients, scope).values():
+        by_node.setdefault(row.node, set()).update((row.key, row.callback or row.key))
+    found: set[str] = set()
+    for node, calls in by_node.items():
+        held = sa.and_(_DEBT.node == node, among(connection, _DEBT.call, sorted(calls)), open_since(scope))
+        found |= set(connection.execute(sa.select(_DEBT.number).where(held)).scalars())
+    return found - {*clients}
+
+
+def _elsewhere(
+    connection: sa.Connection, debts: Iterable[Callback], rows: Mapping[Key, Found], scope: Scope
+) -> set[Key]:
+    """Misses in those callbacks that are lived again with somebody else."""
+    others = {(debt.node, call) for debt in debts for call in debt.missed_calls} - rows.keys()
+    found = rows_of(connection, others)
+    return {(row.node, row.key) for row in found if row.ended_at is not None and row.ended_at >= scope.begin}
 
 
 def _debts(connection: sa.Connection, clients: Sequence[str], scope: Scope, *, lock: bool = False) -> list[Callback]:
@@ -103,12 +121,39 @@ def open_since(scope: Scope) -> sa.ColumnElement[bool]:
     return since if scope.node is None else sa.and_(since, _DEBT.node == scope.node)
 
 
-def _lived(calls: Sequence[Rejudged], before: Sequence[Callback], scope: Scope) -> dict[Key, Callback]:
-    """One client's callbacks after all of his calls and what was done by hand, in the order of time."""
-    known = {key_of(debt): debt for debt in _carried(calls, before)}
-    hands = sorted((debt for debt in before if _by_hand(debt)), key=_moment_of)
-    for each in sorted(calls, key=_order):
-        while hands and each.call.ended_at is not None and _moment_of(hands[0]) < each.call.ended_at:
+def _lived_by_all(
+    clients: Iterable[str], calls: Sequence[Rejudged], before: Sequence[Callback], again: Container[Key], scope: Scope
+) -> dict[Key, Callback]:
+    """Each client's callbacks after all; `again` are the calls that are lived again, with whomever."""
+    client_of = {each.key: each.client for each in calls}
+    lives: dict[str | None, _Life] = {client: _Life() for client in clients}
+    for each in calls:
+        lives.setdefault(each.client, _Life()).calls.append(each)
+    for debt in before:
+        lives[debt.number].before.append(debt)
+        if _by_hand(debt):
+            lives[client_of.get(key_of(debt), debt.number)].hands.append(debt)
+    after: dict[Key, Callback] = {}
+    for life in lives.values():
+        after |= _lived(life, again, scope)
+    return after
+
+
+@dataclass(slots=True)
+class _Life:
+    """One client's calls, his callbacks as they are, and those of his misses that were closed by hand."""
+
+    calls: list[Rejudged] = field(default_factory=list)
+    before: list[Callback] = field(default_factory=list)
+    hands: list[Callback] = field(default_factory=list)
+
+
+def _lived(life: _Life, again: Container[Key], scope: Scope) -> dict[Key, Callback]:
+    """What comes of his calls and of what was done by hand, in the order of time."""
+    known = {key_of(debt): debt for debt in _carried(life, again)}
+    hands = sorted(life.hands, key=_moment_of)
+    for each in sorted(life.calls, key=_order):
+        while hands and _moment_of(hands[0]) < each.row.ended_at:
             _done_by_hand(known, hands.pop(0))
         if scope.node in (None, each.call.node) or not each.judged.lost:
             known |= settled(known, each.call, each.judged, scope.policy)
@@ -121,14 +166,14 @@ def _order(each: Rejudged) -> tuple[datetime, datetime, Key]:
     return each.row.ended_at, each.row.started_at, each.key
 
 
-def _carried(calls: Sequence[Rejudged], before: Sequence[Callback]) -> Iterable[Callback]:
-    """The callbacks that other calls opened, as they were before these ones."""
-    keys, names = {each.key for each in calls}, {each.call.key for each in calls}
-    for debt in before:
-        if key_of(debt) in keys:
+def _carried(life: _Life, again: Container[Key]) -> Iterable[Callback]:
+    """The callbacks that earlier calls opened, as they were before those that are lived again."""
+    names = {each.call.key for each in life.calls}
+    for debt in life.before:
+        if key_of(debt) in again:
             continue
         attempts = tuple(attempt for attempt in debt.attempts if attempt.call not in names)
-        missed = tuple(call for call in debt.missed_calls if (debt.node, call) not in keys)
+        missed = tuple(call for call in debt.missed_calls if (debt.node, call) not in again)
         was = evolve(debt, attempts=attempts, missed_calls=missed)
         reopened = not debt.closed or debt.closed_by_call in names or _by_hand(debt)
         yield _reopened(was) if reopened else was

@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from pbxmonitor.domain.kpi import COUNTS, LOAD, PACKED, Sums
+from pbxmonitor.domain.kpi import COUNTS, LOAD, PACKED, Histogram, Sums
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.store import schema
 from pbxmonitor.store.reports import Period
@@ -46,12 +46,15 @@ def cover(connection: sa.Connection, node: str, period: Period, policy: Policy) 
     return Cover(runs, rest)
 
 
-def sums(connection: sa.Connection, period: Period, policy: Policy) -> dict[Key, Sums]:
-    """By node and agent, from roll-ups where they hold and from rows elsewhere: the same numbers either way."""
+def sums(connection: sa.Connection, period: Period, policy: Policy, *, counts_only: bool = False) -> dict[Key, Sums]:
+    """By node and agent, from roll-ups where they hold and from rows elsewhere: the same numbers either way.
+
+    `counts_only` may leave the histograms out.
+    """
     found: dict[Key, Sums] = {}
     for node in nodes(connection, period):
         parts = cover(connection, node, period, policy)
-        pieces = [_rolled(connection, node, first, last) for first, last in parts.days]
+        pieces = [_rolled(connection, node, first, last, counts_only=counts_only) for first, last in parts.days]
         for begin, end in parts.rest:
             pieces.append(sums_of_rows(connection, Period(begin=begin, end=end, node=node), policy))
         for piece in pieces:
@@ -60,40 +63,49 @@ def sums(connection: sa.Connection, period: Period, policy: Policy) -> dict[Key,
     return dict(sorted(found.items()))
 
 
-def daily(
-    connection: sa.Connection, period: Period, policy: Policy, look_back: timedelta
-) -> dict[tuple[str, str, date], Sums]:
-    """By node, agent and day of the look-back before the period's end (or the last call), what goals are measured by.
+class Day(NamedTuple):
+    """What one agent's goals of one day are measured by; `delays` only where a team has a norm of its own."""
 
-    Before the period only what is rolled up.
+    day: date
+    answered: int
+    missed: int
+    owned: int
+    in_norm: int
+    delays: Histogram
+
+
+def daily(connection: sa.Connection, period: Period, policy: Policy, look_back: timedelta) -> dict[Key, list[Day]]:
+    """By node and agent, the days of the look-back before the period's end (or the last call), oldest first.
+
+    Before the period only those that are rolled up.
     """
-    found: dict[tuple[str, str, date], Sums] = {}
+    found: dict[Key, list[Day]] = {}
     last = connection.execute(sa.select(sa.func.max(schema.call.c.started_at))).scalar()
     end = min(period.end, last + _DAY) if last is not None else period.begin
     begin = policy.hours.day_span(policy.hours.day_of(end - look_back))[0]
     for node in nodes(connection, period) if begin < end else ():
         parts = cover(connection, node, Period(begin=begin, end=end, node=node), policy)
         for first, until in parts.days:
-            found |= _rolled_daily(connection, node, first, until)
+            _rolled_daily(connection, node, first, until, policy, found)
         for start, stop in parts.rest:
             if stop > period.begin:
                 rest = Period(begin=max(start, period.begin), end=stop, node=node)
-                found |= _daily_of_rows(connection, rest, policy)
-    return found
+                _daily_of_rows(connection, rest, policy, found)
+    return {key: sorted(days) for key, days in found.items()}
 
 
-def _rolled_daily(connection: sa.Connection, node: str, first: date, last: date) -> dict[tuple[str, str, date], Sums]:
+def _rolled_daily(
+    connection: sa.Connection, node: str, first: date, last: date, policy: Policy, found: dict[Key, list[Day]]
+) -> None:
     table = schema.agent_day.c
+    norms = any(team.callback_norm is not None for team in policy.teams)
+    columns = (table.agent, table.day, *(table[name] for name in _DAILY), *((table.delays,) if norms else ()))
     mine = sa.and_(table.node == node, table.day >= first, table.day <= last)
-    wanted = sa.select(table.agent, table.day, table.delays, *(table[name] for name in _DAILY)).where(mine)
-    rows = connection.execute(wanted.order_by(table.day)).all()
-    delays = json.loads(f"[{','.join(row.delays for row in rows)}]")
-    found: dict[tuple[str, str, date], Sums] = {}
-    for (agent, day, _, answered, missed, owned, in_norm), flat in zip(rows, delays, strict=True):
-        found[node, agent, day] = Sums(
-            answered=answered, missed=missed, owned=owned, in_norm=in_norm, delays=_unflattened(flat)
-        )
-    return found
+    for agent, day, answered, missed, owned, in_norm, *delays in connection.execute(
+        sa.select(*columns).where(mine)
+    ).all():
+        told = _unflattened(json.loads(delays[0])) if delays else {}
+        found.setdefault((node, agent), []).append(Day(day, answered, missed, owned, in_norm, told))
 
 
 def _unflattened(flat: Sequence[int]) -> dict[int, int]:
@@ -102,17 +114,17 @@ def _unflattened(flat: Sequence[int]) -> dict[int, int]:
     return histogram
 
 
-def _daily_of_rows(connection: sa.Connection, period: Period, policy: Policy) -> dict[tuple[str, str, date], Sums]:
+def _daily_of_rows(connection: sa.Connection, period: Period, policy: Policy, found: dict[Key, list[Day]]) -> None:
     """The same from rows, day by day of the stretch."""
-    found: dict[tuple[str, str, date], Sums] = {}
-    day_of, at = policy.hours.day_of, period.begin
+    at = period.begin
     while at < period.end:
-        day = day_of(at)
+        day = policy.hours.day_of(at)
         end = min(policy.hours.day_span(day)[1], period.end)
         piece = sums_of_rows(connection, Period(begin=at, end=end, node=period.node), policy, goals_only=True)
-        found |= {(node, agent, day): part for (node, agent), part in piece.items()}
+        for key, part in piece.items():
+            told = Day(day, part.answered, part.missed, part.owned, part.in_norm, part.delays)
+            found.setdefault(key, []).append(told)
         at = end
-    return found
 
 
 def nodes(connection: sa.Connection, period: Period) -> list[str]:
@@ -122,15 +134,15 @@ def nodes(connection: sa.Connection, period: Period) -> list[str]:
     return sorted(connection.execute(sa.select(schema.node.c.name)).scalars())
 
 
-def _rolled(connection: sa.Connection, node: str, first: date, last: date) -> dict[Key, Sums]:
+def _rolled(connection: sa.Connection, node: str, first: date, last: date, *, counts_only: bool) -> dict[Key, Sums]:
     table = schema.agent_day
     mine = sa.and_(table.c.node == node, table.c.day >= first, table.c.day <= last)
     totals = [sa.cast(sa.func.sum(table.c[name]), sa.BigInteger) for name in COUNTS]
     counted = connection.execute(sa.select(table.c.agent, *totals).where(mine).group_by(table.c.agent)).all()
-    unpacked = _unpacked(connection, mine)
+    unpacked = {} if counts_only else _unpacked(connection, mine)
     found: dict[Key, Sums] = {}
     for agent, *counts in counted:
-        values: dict[str, Any] = dict(zip(COUNTS, map(int, counts), strict=True)) | unpacked[agent]
+        values: dict[str, Any] = dict(zip(COUNTS, map(int, counts), strict=True)) | unpacked.get(agent, {})
         found[node, agent] = Sums(**values)
     return found
 

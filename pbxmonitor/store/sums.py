@@ -1,7 +1,7 @@
 """Each agent's sums over a stretch of time, read from the rows themselves; roll-ups keep the same for whole days."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from pbxmonitor.domain.kpi import Sums, spent_key
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.store import schema
 from pbxmonitor.store.reports import Period, last_told
+from pbxmonitor.store.rows import ACTIVITY, AVAILABILITY
 
 Key = tuple[str, str]
 AWAY: Final = (AgentState.DND, AgentState.PAUSED, AgentState.OFFLINE)
@@ -86,7 +87,7 @@ def _verdicts(connection: sa.Connection, period: Period, adding: Adding) -> None
             *(part.caller_hangups, part.pickup_ms, part.talk_ms),
         )
         .join(schema.call, sa.and_(part.node == call.node, part.call == call.key))
-        .where(period.holds(schema.verdict, "started_at"), call.ended_at.is_not(None))
+        .where(period.holds(schema.call, "started_at"), call.ended_at.is_not(None))
     )
     for node, agent, verdict, short, by_caller, pickup_ms, talk_ms in connection.execute(wanted):
         key = node, agent
@@ -107,7 +108,7 @@ def _misses(connection: sa.Connection, period: Period, adding: Adding) -> None:
         sa.select(part.node, part.agent, call.callback, debt.state, debt.tried_at)
         .join(schema.call, sa.and_(part.node == call.node, part.call == call.key))
         .outerjoin(schema.callback, sa.and_(debt.node == call.node, debt.call == call.callback))
-        .where(period.holds(schema.verdict, "started_at"), part.verdict == Verdict.MISSED, call.lost.is_(True))
+        .where(period.holds(schema.call, "started_at"), part.verdict == Verdict.MISSED, call.lost.is_(True))
     )
     for node, agent, callback, state, tried_at in connection.execute(wanted):
         key = node, agent
@@ -175,16 +176,8 @@ def _called(connection: sa.Connection, period: Period, adding: Adding) -> None:
 
 def _spent(connection: sa.Connection, period: Period, adding: Adding, zone: tzinfo) -> None:
     """Time in each state within the period; what is open lasts until the PBX's last word."""
-    told, part = last_told(connection), schema.agent_interval.c
-    wanted = sa.select(
-        part.node, part.agent, part.state, part.reason, part.partial, part.began_at, part.ended_at
-    ).where(
-        part.state.in_([*AWAY, *_WORKING]),
-        part.began_at < period.end,
-        sa.or_(part.ended_at.is_(None), part.ended_at > period.begin),
-        *period.of_node(schema.agent_interval),
-    )
-    for node, agent, state, reason, partial, began_at, ended_at in connection.execute(wanted):
+    told = last_told(connection)
+    for node, agent, state, reason, partial, began_at, ended_at in _lived(connection, period):
         begin = max(began_at, period.begin)
         end = min(ended_at or told.get(node, began_at), period.end)
         if state in _WORKING:
@@ -195,6 +188,27 @@ def _spent(connection: sa.Connection, period: Period, adding: Adding, zone: tzin
             adding.spend((node, agent), kind, begin.astimezone(zone).hour, 0)  # he is away, if only just now
         for hour, ms in by_hour(begin, end, zone):
             adding.spend((node, agent), kind, hour, ms)
+
+
+def _lived(connection: sa.Connection, period: Period) -> Iterator[Sequence[Any]]:
+    """The stretches that began in the period, and of each agent and track the one that was going on as it began."""
+    part = schema.agent_interval.c
+    columns = (part.node, part.agent, part.state, part.reason, part.partial, part.began_at, part.ended_at)
+    states = part.state.in_([*AWAY, *_WORKING])
+    yield from connection.execute(sa.select(*columns).where(states, period.holds(schema.agent_interval, "began_at")))
+    last = {moment for track in (AVAILABILITY, ACTIVITY) for moment in _last_before(connection, period, track)}
+    still = sa.or_(part.ended_at.is_(None), part.ended_at > period.begin)
+    going_on = sa.select(*columns).where(part.began_at.in_(last), still, states, *period.of_node(schema.agent_interval))
+    yield from connection.execute(going_on) if last else ()
+
+
+def _last_before(connection: sa.Connection, period: Period, track: str) -> Iterable[datetime]:
+    """When each agent's last stretch before the period began: only that one can reach into it."""
+    agent, before = schema.agent.c, schema.agent_interval.c
+    of_agent = (before.node == agent.node, before.agent == agent.agent, before.track == track)
+    last = sa.select(sa.func.max(before.began_at)).where(*of_agent, before.began_at < period.begin).scalar_subquery()
+    found = connection.execute(sa.select(last).where(*period.of_node(schema.agent))).scalars()
+    return [moment for moment in found if moment is not None]
 
 
 def by_hour(begin: datetime, end: datetime, zone: tzinfo) -> Iterator[tuple[int, int]]:

@@ -126,7 +126,7 @@ async def measure(kind: str, engine: AsyncEngine) -> bool:
     for name, wanted in PAGES.items():
         page = await timed(engine, lambda connection, wanted=wanted: journal.page(connection, wanted, limit=50))  # type: ignore[misc]
         held &= _said(kind, f"journal page: {name}", page, page_limit, plain)
-    heat = await timed(engine, lambda connection: patterns.heat(connection, WHOLE, POLICY, "calls"))
+    heat = await timed(engine, lambda connection: patterns.heat(connection, WHOLE, POLICY))
     began = time.perf_counter()
     await reading(engine, plain_heat)
     return held & _said(kind, "a year's heat map", heat, heat_limit, time.perf_counter() - began)

@@ -30,6 +30,8 @@ class Year:
     def chunks(self) -> Iterator[Rows]:
         """Rows by table, parents before children within a chunk."""
         self._rows = {"node": [("main",)]}
+        for agent in AGENTS:
+            self._add("agent", node="main", agent=agent)
         self._intervals()
         for number in range(self._calls):
             self._call(number)

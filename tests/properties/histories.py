@@ -52,6 +52,7 @@ class History:
 @st.composite
 def histories(draw: st.DrawFn) -> History:
     rows: Rows = {"node": [{"name": "main"}, {"name": "other"}]}
+    rows["agent"] = [{"node": node["name"], "agent": agent} for node in rows["node"] for agent in AGENTS]
     for number in range(draw(st.integers(0, 12))):
         _call(draw, rows, number)
     for node in ("main", "other"):
