@@ -206,8 +206,10 @@ def _last_before(connection: sa.Connection, period: Period, track: str) -> Itera
     """When each agent's last stretch before the period began: only that one can reach into it."""
     agent, before = schema.agent.c, schema.agent_interval.c
     of_agent = (before.node == agent.node, before.agent == agent.agent, before.track == track)
-    last = sa.select(sa.func.max(before.began_at)).where(*of_agent, before.began_at < period.begin).scalar_subquery()
-    found = connection.execute(sa.select(last).where(*period.of_node(schema.agent))).scalars()
+    newest = sa.select(sa.func.max(before.began_at)).where(*of_agent, before.began_at < period.begin)
+    last = newest.correlate(schema.agent).scalar_subquery()
+    wanted = sa.select(last).select_from(schema.agent).where(*period.of_node(schema.agent))
+    found = connection.execute(wanted).scalars()
     return [moment for moment in found if moment is not None]
 
 
