@@ -51,11 +51,12 @@ class TextFile:
 
 
 def _text(raw: bytes) -> str:
-    """UTF-8, else Windows-1251 (its one unassigned byte replaced): what names of people are written in."""
+    """UTF-8, else Windows-1251 (its one unassigned byte replaced): what people's names are written in; never a NUL."""
     try:
-        return raw.decode()
+        text = raw.decode()
     except UnicodeDecodeError:
-        return raw.decode("cp1251", "replace")
+        text = raw.decode("cp1251", "replace")
+    return text.replace("\0", "")
 
 
 @contextmanager

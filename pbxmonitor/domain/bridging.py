@@ -13,15 +13,16 @@ def bridged(call: Call, at: datetime) -> Call:
         return call
     parties = heard(call, call.anchor)
     call = _connected_time(call, bool(parties), at)
-    known = {talk.leg for talk in call.talks}
     for party in parties:
-        if party.id not in known:
+        if all(talk.leg != party.id for talk in call.talks):
             call = _talk_begins(call, party, at)
-    return _away(call, {party.id for party in parties if not party.held}, at)
+    return _away(call, {party.id for party in parties if not party.held}, at) if call.talks else call
 
 
 def heard(call: Call, leg: str) -> list[Leg]:
     """The real parties joined to that leg by bridges and Local channels."""
+    if call.legs[leg].bridge is None and call.legs[leg].partner is None:
+        return []
     seen, todo = {leg}, [leg]
     while todo:
         here = call.legs[todo.pop()]

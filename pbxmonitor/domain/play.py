@@ -1,6 +1,6 @@
 """`play(floor, facts) -> floor, changes`: the fold. Cost per fact does not grow with what is on the floor."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,13 +15,15 @@ from pbxmonitor.domain.resync import reconcile
 
 # Late facts about an ended call (AgentComplete after Hangup, backfill) still find it for so long.
 LINGER: Final = timedelta(minutes=15)
+_BRIDGING: Final = (f.BridgeEntered, f.BridgeLeft)
 
 
 def play(floor: Floor, facts: Iterable[f.Fact]) -> tuple[Floor, tuple[Change, ...]]:
     """The floor after the facts, and the changes they made in order; facts that changed nothing leave no trace."""
-    draft = Draft(floor)
-    changes = tuple(change for fact in facts for change in draft.take(fact))
-    return draft.floor(), changes
+    draft, changes = Draft(floor), list[Change]()
+    for fact in facts:
+        changes += draft.take(fact)
+    return draft.floor(), tuple(changes)
 
 
 class Draft:
@@ -34,6 +36,7 @@ class Draft:
         self._bridges: dict[str, str | None] = {}
         self._agents: dict[str, Agent | None] = {}
         self._queues: dict[str, tuple[str, ...] | None] = {}
+        self._busy: dict[str, dict[str, AgentState]] = {}
         self._ended = floor.ended
 
     def floor(self) -> Floor:
@@ -48,55 +51,63 @@ class Draft:
             ended=self._ended,
         )
 
-    def take(self, fact: f.Fact) -> Iterator[Change]:
+    def take(self, fact: f.Fact) -> Sequence[Change]:
         """Play one fact; a snapshot first becomes the facts that it tells."""
-        if isinstance(fact, f.Snapshot):
-            for part in reconcile(self.floor(), fact):
-                yield from self.take(part)
-            return
-        change = self._agent_fact(fact) if isinstance(fact, f.AgentFact) else self._leg_fact(fact)
-        if change is not None:
-            yield change
+        if isinstance(fact, f.LegFact):
+            return self._leg_fact(fact)
+        if isinstance(fact, f.AgentFact):
+            return self._agent_fact(fact)
+        parts = reconcile(self.floor(), fact) if isinstance(fact, f.Snapshot) else ()
+        return [change for part in parts for change in self.take(part)]
 
     def call(self, key: str) -> Call | None:
-        return self._calls[key] if key in self._calls else self._base.calls.get(key)
+        return self._calls[key] if key in self._calls else self._base.calls.find(key)
 
     def agent(self, name: str) -> Agent | None:
-        return self._agents[name] if name in self._agents else self._base.agents.get(name)
+        return self._agents[name] if name in self._agents else self._base.agents.find(name)
 
-    def _agent_fact(self, fact: f.AgentFact) -> Change | None:
+    def _call_of(self, leg: str) -> str | None:
+        return self._legs[leg] if leg in self._legs else self._base.legs.find(leg)
+
+    def _members(self, queue: str) -> tuple[str, ...] | None:
+        return self._queues[queue] if queue in self._queues else self._base.queues.find(queue)
+
+    def _agent_fact(self, fact: f.AgentFact) -> Sequence[Change]:
         before = self.agent(fact.agent)
         base = before if before is not None else newcomer(fact.agent, fact.at)
         after = advance_agent(_rested(base, fact.at), fact)
         if after is before:
-            return None
+            return ()
         self._agents[fact.agent] = after
         if isinstance(fact, f.MemberAdded | f.MemberRemoved | f.MemberPaused):
             self._note_member(fact.queue, fact.agent, isinstance(fact, f.MemberRemoved))
-        return Change(fact=fact, agents=((before, after),))
+        return (Change(fact=fact, agents=((before, after),)),)
 
     def _note_member(self, queue: str, agent: str, gone: bool) -> None:
-        known = self._queues[queue] if queue in self._queues else self._base.queues.get(queue)
-        others = tuple(each for each in known or () if each != agent)
+        others = tuple(each for each in self._members(queue) or () if each != agent)
         self._queues[queue] = others if gone else (*others, agent)
 
-    def _leg_fact(self, fact: f.Fact) -> Change | None:
-        if not isinstance(fact, f.LegFact):
-            return None
+    def _leg_fact(self, fact: f.LegFact) -> Sequence[Change]:
         host = self._host(fact) if isinstance(fact, f.BridgeEntered) else None
-        guest = self._joined(host, fact.at) if host is not None else None
+        if host is not None:
+            self._join(*host)
         before, after = self._moved(fact)
         if after is None or after is before:
-            return None
-        pairs = [(before, self._left(before, self._staffed(before, after))), *([guest] if guest is not None else [])]
+            return ()
+        if before is not None and after.stages is not before.stages:
+            after = self._left(self._staffed(before, after))
+        pairs = ((before, after),) if host is None else ((host[0], after), _gone_over(*host, fact.at))
         for was, now in pairs:
             self._calls[now.key] = now
             if now.ended_at is not None and (was is None or was.ended_at is None):
                 self._retire(now.key, now.ended_at)
-        if isinstance(fact, f.BridgeEntered | f.BridgeLeft):
+        if isinstance(fact, _BRIDGING):
             self._note_bridge(after, fact.bridge)
-        agents = [moved for was, now in pairs for moved in self._engage(was, now, fact.at)]
-        return Change(fact=fact, calls=tuple(pairs), agents=tuple(agents))
+        agents: list[tuple[Agent | None, Agent]] = []
+        for was, now in pairs:
+            if not _alike(was, now, fact.leg):
+                agents += self._engage(was, now, fact.at)
+        return (Change(fact=fact, calls=pairs, agents=tuple(agents)),)
 
     def _note_bridge(self, call: Call, bridge: str) -> None:
         self._bridges[bridge] = call.key if any(leg.bridge == bridge for leg in call.live()) else None
@@ -104,7 +115,7 @@ class Draft:
     def _host(self, fact: f.BridgeEntered) -> tuple[Call, Call] | None:
         """The call that a leg comes into, and the one that it comes from, where they are two."""
         key = self._key(fact)
-        owner = self._bridges[fact.bridge] if fact.bridge in self._bridges else self._base.bridges.get(fact.bridge)
+        owner = self._bridges[fact.bridge] if fact.bridge in self._bridges else self._base.bridges.find(fact.bridge)
         if key is None or owner is None or owner == key:
             return None
         one, other = self.call(key), self.call(owner)
@@ -113,13 +124,11 @@ class Draft:
         main, guest = sorted((one, other), key=lambda c: (c.direction is not Direction.INBOUND, c.started_at))
         return main, guest
 
-    def _joined(self, host: tuple[Call, Call], at: datetime) -> tuple[Call, Call]:
+    def _join(self, main: Call, guest: Call) -> None:
         """A consultation, a pickup or a recall was a call of its own until now: its legs go over."""
-        main, guest = host
         self._calls[main.key] = merge(main, guest)
         for leg in guest.legs:
             self._legs[leg] = main.key
-        return guest, evolve(guest, merged_into=main.key, ended_at=guest.ended_at or at)
 
     def _moved(self, fact: f.LegFact) -> tuple[Call | None, Call | None]:
         key = self._key(fact)
@@ -135,19 +144,18 @@ class Draft:
 
     def _key(self, fact: f.LegFact) -> str | None:
         if isinstance(fact, f.LegPicked):
-            return self._legs.get(fact.target) or self._base.legs.get(fact.target)
-        found = self._legs[fact.leg] if fact.leg in self._legs else self._base.legs.get(fact.leg)
+            return self._call_of(fact.target)
+        found = self._call_of(fact.leg)
         if found is None and isinstance(fact, f.LegStarted):
-            return self._legs.get(fact.linked) or self._base.legs.get(fact.linked) or fact.linked
+            return self._call_of(fact.linked) or fact.linked
         if found is None and isinstance(fact, f.DialBegan):
-            return self._legs.get(fact.dest) or self._base.legs.get(fact.dest)
+            return self._call_of(fact.dest)
         return found
 
-    def _staffed(self, before: Call | None, after: Call) -> Call:
+    def _staffed(self, before: Call, after: Call) -> Call:
         """A queue just entered notes who could have answered."""
-        entered = len(after.stages) > (len(before.stages) if before else 0)
         stage = after.open_stage
-        if not entered or stage is None or stage.kind is not StageKind.QUEUE:
+        if len(after.stages) <= len(before.stages) or stage is None or stage.kind is not StageKind.QUEUE:
             return after
         members = self._available_in(stage.name)
         if members is None:
@@ -156,35 +164,35 @@ class Draft:
 
     def _available_in(self, queue: str) -> list[Agent] | None:
         """Who could be rung there; None of a queue that no snapshot has told of."""
-        names = self._queues[queue] if queue in self._queues else self._base.queues.get(queue)
+        names = self._members(queue)
         if names is None:
             return None
         return [agent for agent in map(self.agent, names) if agent is not None and agent.available_in(queue)]
 
-    def _left(self, before: Call | None, after: Call) -> Call:
+    def _left(self, call: Call) -> Call:
         """A queue just left notes how many of its members had been free for a while."""
-        stage = after.stages[-1] if after.stages else None
-        if stage is None or stage.kind is not StageKind.QUEUE or stage.left_at is None or stage.idle is not None:
-            return after
-        members = self._available_in(stage.name) if before is not None else None
+        stage = call.stages[-1]
+        if stage.kind is not StageKind.QUEUE or stage.left_at is None or stage.idle is not None:
+            return call
+        members = self._available_in(stage.name)
         if members is None:
-            return after
+            return call
         entered = stage.entered_at
-        idle = sum(1 for agent in members if agent.busy_since is None or agent.busy_since > entered)
-        return after.with_stage(idle=idle)
+        return call.with_stage(idle=sum(a.busy_since is None or a.busy_since > entered for a in members))
 
     def _engage(self, before: Call | None, after: Call, at: datetime) -> Iterator[tuple[Agent | None, Agent]]:
-        if before is not None and _alike(before, after):
-            return
-        was, now = busy(before) if before is not None else {}, busy(after)
-        for name in was.keys() | now.keys():
+        was = self._busy.get(after.key)
+        if was is None:
+            was = busy(before) if before is not None else {}
+        now = self._busy[after.key] = busy(after)
+        for name in was | now:
             if was.get(name) == now.get(name):
                 continue
             known = self.agent(name)
             base = _rested(known if known is not None else newcomer(name, at), at)
             talked = was.get(name) in (AgentState.TALKING, AgentState.HOLD)
-            queued = any(offer.agent == name and offer.queue for offer in after.offers)
-            self._agents[name] = moved = engaged(base, after.key, now.get(name), at, talked and queued)
+            queued = talked and any(offer.agent == name and offer.queue for offer in after.offers)
+            self._agents[name] = moved = engaged(base, after.key, now.get(name), at, queued)
             yield known, moved
 
     def _retire(self, key: str, at: datetime) -> None:
@@ -208,18 +216,32 @@ class Draft:
             stack = stack.before
 
 
-def _alike(one: Call, other: Call) -> bool:
-    """Whether nobody's work can have changed between two states of a call."""
-    same = one.offers is other.offers and one.talks is other.talks and one.legs is other.legs
-    return same and (one.connected_at is None) == (other.connected_at is None)
+def _gone_over(main: Call, guest: Call, at: datetime) -> tuple[Call, Call]:
+    return guest, evolve(guest, merged_into=main.key, ended_at=guest.ended_at or at)
+
+
+def _alike(one: Call | None, other: Call, leg: str) -> bool:
+    """Whether a fact about that leg can have changed nobody's work: it holds and ends no other leg."""
+    if one is None or one.offers is not other.offers or one.talks is not other.talks:
+        return False
+    if one.ended_at is not other.ended_at or one.direction is not other.direction:
+        return False
+    if (one.connected_at is None) != (other.connected_at is None):
+        return False
+    was, now = one.legs.get(leg), other.legs.get(leg)
+    return was is now or was is None or now is None or (was.ended_at is now.ended_at and was.held is now.held)
 
 
 def busy(call: Call) -> dict[str, AgentState]:
     """What the call keeps each agent at."""
+    states: dict[str, AgentState] = {}
     if call.ended_at is not None:
-        return {}
-    states: dict[str, AgentState] = {offer.agent: AgentState.RINGING for offer in call.offers if offer.result is None}
-    states |= {o.agent: AgentState.TALKING for o in call.offers if _answering(call, o)}
+        return states
+    for offer in call.offers:
+        if offer.result is None:
+            states.setdefault(offer.agent, AgentState.RINGING)
+        elif offer.result is OfferResult.ANSWERED and _answering(call, offer):
+            states[offer.agent] = AgentState.TALKING
     dialler = conversing(call)
     if dialler is not None:
         states[dialler] = AgentState.TALKING
@@ -233,9 +255,9 @@ def busy(call: Call) -> dict[str, AgentState]:
 def _answering(call: Call, offer: Offer) -> bool:
     """Picked up, the bridge still to come: already at work with this caller."""
     phone = call.legs.get(offer.phone or "")
-    if offer.result is not OfferResult.ANSWERED or phone is None:
+    if phone is None or phone.ended_at is not None:
         return False
-    return phone.ended_at is None and all(talk.leg != phone.id for talk in call.talks)
+    return all(talk.leg != phone.id for talk in call.talks)
 
 
 def _rested(agent: Agent, at: datetime) -> Agent:

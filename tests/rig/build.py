@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import textwrap
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,12 +19,16 @@ from tests.rig.plan import HOME, OPERATOR, REPOSITORY, SUITES, NotHere, Plan, pl
 CONFIGS = REPOSITORY / "docker" / "asterisk" / "etc"
 
 PACKAGES = "asterisk asterisk-core-sounds-en-gsm"
+# Of the whole machine: two versions, two checkouts and .ci/services may want a package at the same moment.
+APT_LOCK = Path("/run/pbxmonitor-apt.lock")
+APT_PATIENCE_S = 300
+NAMESPACE = ["unshare", "--mount", "--propagation", "private"]
 MOUNTS = 'mount -t proc proc "$ROOT/proc"; mount --rbind /dev "$ROOT/dev"'
 
 
 def private(root: Path, script: str, *, timeout: float = 600) -> subprocess.CompletedProcess[str]:
     """Run a shell script in a mount namespace of its own: proc and dev stand in the folder only while it runs."""
-    command = ["unshare", "--mount", "--propagation", "private", "bash", "-ceu", f"{MOUNTS}\n{script}"]
+    command = [*NAMESPACE, "bash", "-ceu", f"{MOUNTS}\n{script}"]
     env = {**os.environ, "ROOT": str(root), "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout, check=False)
 
@@ -65,7 +70,8 @@ def _install(here: Plan) -> None:
     known = Path("/usr/share/debootstrap/scripts") / suite
     script = known if known.exists() else known.with_name("sid")
     command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, str(half), mirror, str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    # what debootstrap mounts ends with it, however it ends: the next build removes this folder
+    done = subprocess.run([*NAMESPACE, *command], capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
         raise NotHere(f"Debian {suite} (Asterisk {here.version}) {_why(suite, mirror, done)}; try: {' '.join(command)}")
     _prepare(half)
@@ -97,11 +103,25 @@ def _prepare(root: Path) -> None:
 
 
 def _debootstrap_here() -> None:
+    with alone(APT_LOCK):
+        if shutil.which("debootstrap") is not None:
+            return
+        _apt("update")
+        done = _apt("install", "-y", "debootstrap")
     if shutil.which("debootstrap") is None:
-        subprocess.run(["apt-get", "update", "-q"], capture_output=True, timeout=300, check=False)
-        subprocess.run(["apt-get", "install", "-y", "-q", "debootstrap"], capture_output=True, timeout=300, check=False)
-    if shutil.which("debootstrap") is None:
-        raise NotHere("the Asterisk rig needs debootstrap: apt-get install debootstrap")
+        raise NotHere(f"the Asterisk rig needs debootstrap: apt-get install debootstrap ({_last_line(done)})")
+
+
+def _apt(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run apt-get as soon as whoever holds its locks lets go; its own patience covers dpkg's lock only."""
+    command = ["apt-get", "-q", "-o", f"DPkg::Lock::Timeout={APT_PATIENCE_S}", *words]
+    env = {**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    enough = time.monotonic() + APT_PATIENCE_S
+    while True:
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
+        if "Could not get lock" not in done.stderr or time.monotonic() > enough:
+            return done
+        time.sleep(1)
 
 
 def _mirror() -> str:

@@ -301,6 +301,36 @@ async def test_a_dismissed_callback_stays_so_however_often_its_call_is_told(engi
     assert [row.colour for row in await calls(engine)] == [None]
 
 
+async def test_a_number_told_otherwise_by_a_better_log_takes_its_callback_along(engine: AsyncEngine) -> None:
+    """Also one that was dismissed, and one that was joined."""
+    story = miss(rang=20)
+    first = story.key
+    second = miss(story.after(60), rang=20).key
+    told = calls_of(story)
+    await imported(engine, told, "cdr")
+    assert [(debt.call, debt.number, debt.priority) for debt in await debts(engine)] == [(first, CLIENT, 2)]
+    await imported(engine, [replace(told[0], caller=OTHER)], "cel")
+    assert {(debt.call, debt.number, debt.priority) for debt in await debts(engine)} == {
+        (first, OTHER, 1),
+        (second, CLIENT, 1),
+    }
+    dismissed = sa.update(schema.callback).values(state=State.DISMISSED, closed_at=story.now + timedelta(hours=1))
+    await writing(engine, lambda connection: connection.execute(dismissed))
+    await imported(engine, [replace(told[1], caller=OTHER)], "cel")
+    assert {(debt.number, debt.state) for debt in await debts(engine)} == {(OTHER, State.DISMISSED)}
+    assert [row.colour for row in await calls(engine)] == [None, None]
+    assert unchanged(await recompute(engine, USUAL, begin=ALWAYS))
+
+
+async def test_a_call_that_is_no_more_lost_by_a_better_log_has_no_callback(engine: AsyncEngine) -> None:
+    await imported(engine, calls_of(miss()), "cdr")
+    assert len(await debts(engine)) == 1
+    answered = Story().calls_in().after(0.1).waits_in("sales").rings("101").after(2).answers("101").after(30)
+    await imported(engine, calls_of(answered.caller_leaves()), "cel")
+    assert await debts(engine) == []
+    assert [(row.lost, row.colour, row.callback) for row in await calls(engine)] == [(False, Colour.GREEN, None)]
+
+
 # what else is written
 
 
