@@ -180,7 +180,13 @@ def served(kind: str, told: Sequence[Call | Interval]) -> bool:
         server.drop_all()
 
 
+def main() -> bool:
+    """Print how fast history is read and written; whether both are fast enough."""
+    print("(g) history: lines parsed, calls written")
+    parsed_fast = parse_speed()
+    return write_speed() and parsed_fast
+
+
 if __name__ == "__main__":
     print(machine())
-    parsed_fast = parse_speed(int(sys.argv[1]) if len(sys.argv) > 1 else LINES)
-    sys.exit(0 if write_speed() and parsed_fast else 1)
+    sys.exit(0 if main() else 1)
