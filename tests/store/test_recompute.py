@@ -426,7 +426,3 @@ async def test_progress_ends_at_its_total(engine: AsyncEngine) -> None:
 async def test_an_empty_database_has_nothing_to_judge(engine: AsyncEngine) -> None:
     outcome = await recompute(engine, USUAL, begin=ALWAYS)
     assert (outcome.calls, unchanged(outcome)) == (0, True)
-
-
-def test_the_policies_differ_from_the_usual_one() -> None:
-    assert {name: policy == USUAL for name, policy in POLICIES.items()} == dict.fromkeys(POLICIES, False)
