@@ -1,12 +1,13 @@
-"""What CDR and CEL have in common: records of CSV, columns by name, moments of time, and lines that are none."""
+"""What histories have in common: records of CSV, columns by name, moments of time, and lines that are none."""
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
+R = TypeVar("R")
 _CONTINUED: Final = 20  # a record cut by a crash must not swallow the file
 _UNIQUEID: Final = re.compile(r"(?:\S*-)?([0-9]{9,10})\.[0-9]+")
 _SHORT: Final = re.compile(r"[0-9]{1,18}")
@@ -181,3 +182,42 @@ def order_of(uniqueid: str) -> tuple[float, int, str]:
     """The order in which channels were made: `….9` before `….10`."""
     head, _, tail = uniqueid.rpartition("-")[2].partition(".")
     return (float(head) if _SHORT.fullmatch(head) else 0.0, int(tail) if _SHORT.fullmatch(tail) else 0, uniqueid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape(Generic[R]):
+    """How rows of one kind are read from CSV and from tables: which columns, and what is made of them."""
+
+    layouts: Layouts
+    needed: frozenset[str]
+    names_of: Callable[[tuple[str, ...]], tuple[str, ...]]
+    row: Callable[[int, Layout, Sequence[Any]], R]
+    in_zone: Callable[[R, tzinfo], R]
+
+    def of_csv(self, lines: Iterable[str]) -> Iterator[R | BadLine]:
+        """Rows of a file: with a header by its names, else by one of the layouts that are known."""
+        header: tuple[str, ...] = ()
+        for record in records(lines):
+            if isinstance(record, BadLine):
+                yield record
+            elif is_header(record, self.needed):
+                header = record.fields
+            else:
+                yield self._of_record(record, header)
+
+    def _of_record(self, record: Record, header: tuple[str, ...]) -> R | BadLine:
+        try:
+            return self.row(record.number, self.layouts.of(header or self.names_of(record.fields)), record.fields)
+        except NotARow as reason:
+            return record.bad(str(reason))
+
+    def of_table(self, rows: Iterable[Mapping[str, Any]], zone: tzinfo) -> Iterator[R | BadLine]:
+        """Rows of a table by the names of its columns; times without a zone are local to `zone`."""
+        for number, told in enumerate(rows, 1):
+            values = tuple(told.values())
+            try:
+                row = self.row(number, self.layouts.of(tuple(told)), values)
+            except NotARow as reason:
+                yield BadLine(number=number, text=",".join(map(text_of, values)), reason=str(reason))
+            else:
+                yield self.in_zone(row, zone)

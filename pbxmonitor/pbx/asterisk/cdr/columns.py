@@ -12,12 +12,9 @@ from pbxmonitor.pbx.asterisk.history import (
     Layout,
     Layouts,
     NotARow,
-    Record,
+    Shape,
     born_at,
-    is_header,
     placed,
-    records,
-    text_of,
 )
 
 _LENGTH: Final = re.compile(r"[0-9]{1,7}(\.[0-9]+)?")
@@ -80,33 +77,16 @@ _LAYOUTS: Final = Layouts(
 
 def rows_of_csv(lines: Iterable[str]) -> Iterator[CdrRow | BadLine]:
     """Rows of a CSV file of CDR: with a header by its names, else cdr_csv, cdr_custom's sample or FreePBX's table."""
-    header: tuple[str, ...] = ()
-    for record in records(lines):
-        if isinstance(record, BadLine):
-            yield record
-        elif is_header(record, _NEEDED):
-            header = record.fields
-        else:
-            yield _row_of(record, header)
-
-
-def _row_of(record: Record, header: tuple[str, ...]) -> CdrRow | BadLine:
-    try:
-        return _row(record.number, _LAYOUTS.of(header or _names_of(record.fields)), record.fields)
-    except NotARow as reason:
-        return record.bad(str(reason))
+    return _shape().of_csv(lines)
 
 
 def rows_of_table(rows: Iterable[Mapping[str, Any]], zone: tzinfo) -> Iterator[CdrRow | BadLine]:
     """Rows of a table of CDR by the names of its columns; times without a zone are local to `zone`."""
-    for number, told in enumerate(rows, 1):
-        values = tuple(told.values())
-        try:
-            row = _row(number, _LAYOUTS.of(tuple(told)), values)
-        except NotARow as reason:
-            yield BadLine(number=number, text=",".join(map(text_of, values)), reason=str(reason))
-        else:
-            yield in_zone(row, zone)
+    return _shape().of_table(rows, zone)
+
+
+def _shape() -> Shape[CdrRow]:
+    return Shape(layouts=_LAYOUTS, needed=_NEEDED, names_of=_names_of, row=_row, in_zone=in_zone)
 
 
 def in_zone(row: CdrRow, zone: tzinfo) -> CdrRow:
