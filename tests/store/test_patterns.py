@@ -17,7 +17,7 @@ from pbxmonitor.store import patterns, schema
 from pbxmonitor.store.reports import Period
 from pbxmonitor.store.rollups import roll_up_day
 from pbxmonitor.store.rows import interval_row
-from pbxmonitor.store.types import reading, write, writing
+from pbxmonitor.store.types import insert_new, reading, write, writing
 from tests.store.test_ledger import record
 from tests.store.test_queue_report import ALL, DAY, TEN, Story, keep, picked
 
@@ -218,6 +218,8 @@ def stretch(
 
 
 async def lived(engine: AsyncEngine, *rows: Any) -> None:
+    agents = [{"node": node, "agent": agent} for node, agent in sorted({(row["node"], row["agent"]) for row in rows})]
+    await writing(engine, lambda connection: insert_new(connection, schema.agent, agents))
     await writing(engine, lambda connection: write(connection, schema.agent_interval, list(rows)))
 
 
