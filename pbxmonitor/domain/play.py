@@ -6,8 +6,8 @@ from typing import Final
 
 from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.agent import Agent, AgentState, advance_agent, engaged, newcomer, rested
-from pbxmonitor.domain.bridging import conversing
-from pbxmonitor.domain.call import Call, Direction, Offer, OfferResult, StageKind
+from pbxmonitor.domain.call import Call, Direction, StageKind
+from pbxmonitor.domain.engaging import alike, busy
 from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.floor import Change, Ended, Floor
 from pbxmonitor.domain.journey import advance, begin, merge
@@ -105,7 +105,7 @@ class Draft:
             self._note_bridge(after, fact.bridge)
         agents: list[tuple[Agent | None, Agent]] = []
         for was, now in pairs:
-            if not _alike(was, now, fact.leg):
+            if not alike(was, now, fact.leg):
                 agents += self._engage(was, now, fact.at)
         return (Change(fact=fact, calls=pairs, agents=tuple(agents)),)
 
@@ -213,51 +213,12 @@ class Draft:
             for leg in call.legs if call is not None else ():
                 self._legs[leg] = None
             self._calls[stack.call] = None
+            self._busy.pop(stack.call, None)
             stack = stack.before
 
 
 def _gone_over(main: Call, guest: Call, at: datetime) -> tuple[Call, Call]:
     return guest, evolve(guest, merged_into=main.key, ended_at=guest.ended_at or at)
-
-
-def _alike(one: Call | None, other: Call, leg: str) -> bool:
-    """Whether a fact about that leg can have changed nobody's work: it holds and ends no other leg."""
-    if one is None or one.offers is not other.offers or one.talks is not other.talks:
-        return False
-    if one.ended_at is not other.ended_at or one.direction is not other.direction:
-        return False
-    if (one.connected_at is None) != (other.connected_at is None):
-        return False
-    was, now = one.legs.get(leg), other.legs.get(leg)
-    return was is now or was is None or now is None or (was.ended_at is now.ended_at and was.held is now.held)
-
-
-def busy(call: Call) -> dict[str, AgentState]:
-    """What the call keeps each agent at."""
-    states: dict[str, AgentState] = {}
-    if call.ended_at is not None:
-        return states
-    for offer in call.offers:
-        if offer.result is None:
-            states.setdefault(offer.agent, AgentState.RINGING)
-        elif offer.result is OfferResult.ANSWERED and _answering(call, offer):
-            states[offer.agent] = AgentState.TALKING
-    dialler = conversing(call)
-    if dialler is not None:
-        states[dialler] = AgentState.TALKING
-    for talk in call.talks:
-        if talk.ended_at is None and not talk.external:
-            held = talk.leg in call.legs and call.legs[talk.leg].held
-            states[talk.agent] = AgentState.HOLD if held else AgentState.TALKING
-    return states
-
-
-def _answering(call: Call, offer: Offer) -> bool:
-    """Picked up, the bridge still to come: already at work with this caller."""
-    phone = call.legs.get(offer.phone or "")
-    if phone is None or phone.ended_at is not None:
-        return False
-    return all(talk.leg != phone.id for talk in call.talks)
 
 
 def _rested(agent: Agent, at: datetime) -> Agent:
