@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 import pytest
 import structlog
 
+from pbxmonitor.logs import NOISY
 from pbxmonitor.texts import speak, spoken
 
 SERVICES = ("asterisk", "postgresql", "mariadb")
@@ -31,9 +32,12 @@ def logging_restored() -> Iterator[None]:
     """What the test does to the logging of the process ends with it."""
     root, hook = logging.getLogger(), sys.excepthook
     handlers, level = root.handlers[:], root.level
+    noisy = {name: logging.getLogger(name).level for name in NOISY}
     yield
     root.handlers[:], sys.excepthook = handlers, hook
     root.setLevel(level)
+    for name, before in noisy.items():
+        logging.getLogger(name).setLevel(before)
     structlog.reset_defaults()
 
 
