@@ -59,12 +59,6 @@ def examine(connection: sa.Connection, policy: Policy, node: str | None = None) 
     return [finding for check in found for finding in (*found[check], *_more(check, counts[check] - LISTED))]
 
 
-def open_calls(connection: sa.Connection, node: str) -> set[str]:
-    """The calls of that node that we believe are going on."""
-    wanted = sa.select(_CALL.key).where(_CALL.node == node, _CALL.ended_at.is_(None))
-    return set(connection.execute(wanted).scalars())
-
-
 def _more(check: str, hidden: int) -> Iterator[Finding]:
     if hidden > 0:
         yield Finding(check=check, node="", subject="", key="doctor.more", values={"n": hidden, "check": check})

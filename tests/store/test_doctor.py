@@ -16,7 +16,7 @@ from pbxmonitor.domain.policy import Policy
 from pbxmonitor.pbx.asterisk.naming import Site
 from pbxmonitor.replay import facts_of, frames_of
 from pbxmonitor.store import schema
-from pbxmonitor.store.doctor import LISTED, Finding, examine, open_calls
+from pbxmonitor.store.doctor import LISTED, Finding, examine
 from pbxmonitor.store.form import to_text
 from pbxmonitor.store.rollups import roll_up
 from pbxmonitor.store.types import reading, writing
@@ -343,13 +343,10 @@ async def test_only_the_node_that_is_asked_about_is_examined(engine: AsyncEngine
     assert {finding.node for finding in await found(engine)} == {"main", "branch"}
 
 
-async def test_the_calls_that_are_going_on_are_told(engine: AsyncEngine) -> None:
+async def test_a_call_that_is_going_on_is_no_offender(engine: AsyncEngine) -> None:
     told = facts("ringall_nobody")
     known = next(number for number, fact in enumerate(told) if type(fact).__name__ == "AgentOffered")
     await record_facts(engine, told[: known + 1])
-    calls = await reading(engine, lambda connection: open_calls(connection, "main"))
-    assert len(calls) == 1
-    assert await reading(engine, lambda connection: open_calls(connection, "branch")) == set()
     assert await found(engine) == []
     await record_facts(engine, told)
-    assert await reading(engine, lambda connection: open_calls(connection, "main")) == set()
+    assert await found(engine) == []
