@@ -26,7 +26,7 @@ def agents_table(rows: Sequence[Row], begin: datetime | None = None, end: dateti
     rest = ("answered_elsewhere", "refused", "not_counted", "short_hangups")
     columns = (
         *((Column(key="node"),) if several else ()),
-        Column(key="agent", value=_agent_name),
+        Column(key="agent", value=agent_name),
         *(_count(key) for key in ("offered", "answered", "missed")),
         Column(key="missed_share", kind=Kind.SHARE, shown=_whole_percent),
         *(_count(key) for key in rest),
@@ -145,7 +145,8 @@ def _named(key: str, row: Row) -> str | None:
     return tr(f"value.{key}.{row[key]}") if row.get(key) else None
 
 
-def _agent_name(row: Row) -> str | None:
+def agent_name(row: Row) -> str | None:
+    """Anna (101), or the extension alone."""
     name, agent = row.get("name"), row.get("agent")
     return f"{name} ({agent})" if name and name != agent else agent
 

@@ -11,7 +11,6 @@ from pbxmonitor.exhibits.common import (
     duration,
     inner,
     period_text,
-    person,
     seconds,
     several_nodes,
     share,
@@ -19,6 +18,7 @@ from pbxmonitor.exhibits.common import (
     word,
 )
 from pbxmonitor.periods import Stretch
+from pbxmonitor.tables import agent_name
 from pbxmonitor.texts import tr
 
 _STANDING = {"worse": Tone.BAD, "better": Tone.GOOD}
@@ -27,7 +27,7 @@ _STANDING = {"worse": Tone.BAD, "better": Tone.GOOD}
 def agents(found: Sequence[Row], stretch: Stretch) -> Exhibit:
     """The exhibit of `pbxmonitor.reporting.agents`, the worst first among those who can be compared."""
     rows = tuple(sorted(found, key=_worst_first))
-    who = (*several_nodes(rows), Column(key="agent", value=person))
+    who = (*several_nodes(rows), Column(key="agent", value=agent_name))
     tables = (
         _table("report.agents.calls", rows, stretch, (*who, *_calls()), Charted(values="missed_share", names="agent")),
         _table("report.agents.callbacks", rows, stretch, (*who, *_callbacks())),

@@ -50,12 +50,6 @@ def said(catalogue: str, value: Any) -> str | None:
     return tr(f"value.{catalogue}.{value}") if value else None
 
 
-def person(row: Row) -> str | None:
-    """Anna (101), or the extension alone."""
-    name, agent = row.get("name"), row.get("agent")
-    return f"{name} ({agent})" if name and name != agent else agent
-
-
 def several_nodes(rows: tuple[Row, ...]) -> tuple[Column, ...]:
     """The column of the PBX where the rows are of more than one."""
     return (Column(key="node"),) if len({row.get("node") for row in rows}) > 1 else ()

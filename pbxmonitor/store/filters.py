@@ -14,6 +14,7 @@ from pbxmonitor.domain.callback import Colour
 from pbxmonitor.domain.judge import Cause, Verdict
 from pbxmonitor.store import schema
 from pbxmonitor.store.rejudge import LONGEST
+from pbxmonitor.store.reports import on_node
 
 Condition = sa.ColumnElement[bool]
 _CALL: Final = schema.call.c
@@ -158,8 +159,7 @@ def _of_agent(wanted: Filter, agent: str) -> Condition:
 def _conditions(wanted: Filter) -> Iterator[Condition]:
     """What of a call the filter asks beside the period, the agent and a whole number."""
     if wanted.node is not None:
-        # An equal sign leads SQLite, which knows no numbers of rows, into the primary key: to every call of the node.
-        yield _CALL.node.between(wanted.node, wanted.node)
+        yield on_node(_CALL.node, wanted.node)
     yield from _words(wanted)
     yield from _lengths(wanted)
     for kind, name in wanted.stages:

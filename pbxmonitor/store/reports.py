@@ -32,6 +32,14 @@ PARTS: Final = (
 _NOT_WAITING: Final = (StageKind.IVR, StageKind.VOICEMAIL)
 
 
+def on_node(column: sa.Column[str], node: str) -> sa.ColumnElement[bool]:
+    """The condition that a row is of that node, which is no reason to read the primary key from end to end.
+
+    Compared with the bare column it is one to SQLite, which has no statistics.
+    """
+    return column + "" == node
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
     """From `begin` up to, not including, `end`; of one node, or of all of them."""
@@ -51,8 +59,7 @@ class Period:
         return sa.and_(column >= self.begin, column < self.end, *self.of_node(table))
 
     def of_node(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
-        # Not by the bare column: SQLite, which has no statistics, would read the primary key from end to end for it.
-        return [table.c.node + "" == self.node] if self.node is not None else []
+        return [on_node(table.c.node, self.node)] if self.node is not None else []
 
 
 def last_told(connection: sa.Connection) -> dict[str, datetime]:
