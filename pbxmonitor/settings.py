@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
-from datetime import date, time, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -11,9 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -24,9 +22,15 @@ from pydantic_settings import SettingsError as SourceError
 
 from pbxmonitor.domain import policy as domain
 from pbxmonitor.settings_errors import PASSWORD_IN_URL, SettingsError, did_you_mean, one_line
+from pbxmonitor.settings_people import (
+    CallbackSettings,
+    DialSettings,
+    MessageSettings,
+    PersonSettings,
+    TeamSettings,
+)
 from pbxmonitor.settings_sources import CredentialsSource, named_pbxs, read_toml, secret_from_file
 from pbxmonitor.settings_values import (
-    DAYS,
     AppName,
     Host,
     NodeName,
@@ -35,7 +39,9 @@ from pbxmonitor.settings_values import (
     Seconds,
     Share,
     Spans,
+    Table,
     Zone,
+    matching,
     spread_days,
     system_zone,
     whole_hours,
@@ -43,14 +49,10 @@ from pbxmonitor.settings_values import (
 
 DEFAULT_PATHS = (Path("/etc/pbxmonitor/pbxmonitor.toml"), Path("pbxmonitor.toml"))
 ENV_PREFIX = "PBXMONITOR_"
+# What `to` may say beside people and `team:KEY`.
+WORDS = frozenset({"owner", "supervisor", "reserve", "employee", "manager", "director", "crm"})
 RESERVED_ENV = ("PBXMONITOR_CONFIG", "PBXMONITOR_TEST_")
 DATABASE_SCHEMES = ("sqlite", "postgresql", "mariadb", "mysql")
-
-
-class Table(BaseModel):
-    """A table of the settings: unknown keys are errors, values never change, values stay out of error texts."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class DatabaseSettings(Table):
@@ -138,7 +140,7 @@ class PolicySettings(Table):
     service_levels: Annotated[tuple[Seconds, ...], Field(min_length=1)] = domain.Policy().service_levels
     peak_hours: Annotated[Spans, AfterValidator(whole_hours)] = ()
     hours: Annotated[HoursSettings, BeforeValidator(spread_days)] = HoursSettings()
-    queues: dict[str, QueuePolicySettings] = {}
+    queues: dict[str, QueuePolicySettings] = Field(default_factory=dict)
 
 
 class NumbersSettings(Table):
@@ -154,23 +156,6 @@ class NumbersSettings(Table):
     def every(self) -> tuple[str, ...]:
         """All of them, as they are written."""
         return self.own + self.door + self.fax + self.blocked + self.test
-
-
-class PersonSettings(Table):
-    """A person, the devices that ring for him, and the mobile numbers calls are forwarded to."""
-
-    name: str = ""
-    devices: tuple[str, ...] = ()
-    mobiles: tuple[str, ...] = ()
-
-
-class TeamSettings(Table):
-    """People who are compared with each other; a goal of their own where it is not that of the policy."""
-
-    name: str = ""
-    people: tuple[str, ...] = ()
-    max_missed_share: Share | None = None
-    callback_norm: Seconds | None = None
 
 
 class AmiSettings(Table):
@@ -232,6 +217,7 @@ class PbxSettings(Table):
     trunk_contexts: tuple[str, ...] = ()
     ami: AmiSettings
     ari: AriSettings | None = None
+    dial: DialSettings = DialSettings()
     resync_every: Seconds = timedelta(seconds=60)
 
 
@@ -240,6 +226,9 @@ class MetricsSettings(Table):
 
     host: Host = "127.0.0.1"
     port: Port = 9105
+
+
+ChannelName = Annotated[str, matching("[a-z0-9][a-z0-9_-]{0,19}", "a short name of a-z, 0-9, - and _")]
 
 
 class Settings(BaseSettings):
@@ -263,6 +252,10 @@ class Settings(BaseSettings):
     numbers: NumbersSettings = NumbersSettings()
     people: dict[str, PersonSettings] = {}
     teams: dict[str, TeamSettings] = {}
+    messages: MessageSettings = MessageSettings()
+    callbacks: CallbackSettings = CallbackSettings()
+    notify: dict[ChannelName, dict[str, Any]] = {}
+    crm: dict[ChannelName, dict[str, Any]] = {}
     pbx: Annotated[dict[str, PbxSettings], BeforeValidator(named_pbxs)] = {}
     metrics: MetricsSettings | None = None
 
@@ -287,10 +280,43 @@ class Settings(BaseSettings):
                     raise ValueError(f"people: {line} cannot belong to both {owners[line.lower()]} and {person}")
         return self
 
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        """Channels, CRMs and people that are named somewhere must be there."""
+        crms, channels = set(self.crm), set(self.notify)
+        if both := crms & channels:
+            raise ValueError(f"crm: {min(both)} is a channel's name too; give one of them another")
+        for where, name in _channels_named(self):
+            if name not in channels:
+                raise ValueError(f"{where}: there is no channel {name}; {did_you_mean(name, sorted(channels))}")
+        for where, name in _people_named(self):
+            if name not in self.people:
+                raise ValueError(f"{where}: there is no person {name}; {did_you_mean(name, sorted(self.people))}")
+        return self
+
     @property
     def zone(self) -> ZoneInfo:
         """The site's time zone."""
         return ZoneInfo(self.timezone)
+
+
+def _channels_named(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield from (("messages.channels", name) for name in settings.messages.channels)
+    for person, entry in settings.people.items():
+        yield from ((f"people.{person}.channels", name) for name in entry.channels or ())
+        yield from ((f"people.{person}.addresses", name) for name in entry.addresses)
+    for number, step in enumerate(settings.callbacks.steps):
+        yield from ((f"callbacks.steps.{number}.channels", name) for name in step.channels)
+
+
+def _people_named(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield from (("callbacks.reserve", name) for name in settings.callbacks.reserve)
+    for team, entry in settings.teams.items():
+        yield from ((f"teams.{team}.supervisors", name) for name in entry.supervisors)
+        yield from ((f"teams.{team}.reserve", name) for name in entry.reserve)
+    for number, step in enumerate(settings.callbacks.steps):
+        words = (name for name in step.to if name not in WORDS and not name.startswith("team:"))
+        yield from ((f"callbacks.steps.{number}.to", name) for name in words)
 
 
 def load(path: Path | None = None, defaults: Sequence[Path] = DEFAULT_PATHS) -> Settings:
@@ -321,43 +347,3 @@ def _variable_in(error: SourceError) -> str:
     field = next(iter(re.findall(r'field "(\w+)"', str(error))), "").upper()
     names = [name for name in sorted(os.environ) if name.upper().startswith(ENV_PREFIX + field)]
     return " or ".join(f"${name}" for name in names) or "environment"
-
-
-def to_policy(settings: Settings, canonical: Callable[[str], str | None] = str) -> domain.Policy:
-    """The domain's policy; `canonical` makes a written number E.164, or None when it is not one."""
-    plain = settings.policy.model_dump(exclude={"hours", "queues", "peak_hours"})
-    numbers = frozenset(number for written in settings.numbers.every if (number := canonical(written)))
-    queues = {name: own.model_dump(exclude_none=True) for name, own in settings.policy.queues.items()}
-    return domain.Policy(
-        **plain,
-        hours=_hours(settings),
-        never_call_back=numbers,
-        queues=queues,
-        peak_hours=_peak_hours(settings),
-        teams=_teams(settings),
-    )
-
-
-def _peak_hours(settings: Settings) -> frozenset[int] | None:
-    spans = settings.policy.peak_hours
-    hours = (hour for begin, end in spans for hour in range(begin.hour, end.hour if end != time.max else 24))
-    return frozenset(hours) if spans else None
-
-
-def _teams(settings: Settings) -> tuple[domain.Team, ...]:
-    return tuple(
-        domain.Team(
-            key=key,
-            name=team.name or key,
-            members=frozenset(team.people),
-            max_missed_share=team.max_missed_share,
-            callback_norm=team.callback_norm,
-        )
-        for key, team in settings.teams.items()
-    )
-
-
-def _hours(settings: Settings) -> domain.WorkingHours:
-    hours = settings.policy.hours
-    week = tuple(getattr(hours, day) for day in DAYS)
-    return domain.WorkingHours(zone=settings.zone, week=week if any(week) else (), holidays=hours.holidays)

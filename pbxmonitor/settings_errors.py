@@ -10,9 +10,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-SECRET_KEYS = frozenset({"secret", "password", "token", "authorization", "proxy", "action_secret"})
+SECRET_KEYS = frozenset({"secret", "password", "token", "authorization", "proxy", "action_secret", "webhook"})
 # Secret too, but too near to other words to be guessed at when misspelt.
-SECRET_TO_THE_LETTER = frozenset({"urls"})
+SECRET_TO_THE_LETTER = frozenset({"urls", "code"})
 PASSWORD_IN_URL = re.compile(r"(://[^/@\s:]*:)[^@\s]*@")
 
 PLAIN_WORDS = {

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 UNITS = {"ms": 0.001, "s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 UNITS |= {"second": 1, "minute": 60, "seconds": 1, "minutes": 60, "hours": 3600, "days": 86400, "w": 604800}
 PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)", re.ASCII)
 SPAN = re.compile(r"^\s*(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})\s*$")
 LONGEST = timedelta(days=3660)
+
+
+class Table(BaseModel):
+    """A table of the settings: unknown keys are errors, values never change, values stay out of error texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def duration(value: object) -> timedelta:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pbxmonitor.domain.policy import Policy
-from pbxmonitor.settings import Settings, load, to_policy
+from pbxmonitor.settings import Settings, load
+from pbxmonitor.settings_domain import to_policy
 from pbxmonitor.settings_errors import SettingsError
 from pbxmonitor.settings_values import duration, share, system_zone, working_day
 

@@ -15,7 +15,7 @@ from pbxmonitor.clock import Clock
 from pbxmonitor.crm.values import Authority, Patience, Proxy
 from pbxmonitor.domain.call import Direction
 from pbxmonitor.domain.callback import State
-from pbxmonitor.settings import Table
+from pbxmonitor.settings_values import Table
 
 
 class Outcome(StrEnum):

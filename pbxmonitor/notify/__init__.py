@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from pbxmonitor.clock import Clock
 from pbxmonitor.masking import masked_text
-from pbxmonitor.settings import Table
+from pbxmonitor.settings_values import Table
 
 LONGEST_REASON = 300
 _ID = re.compile(r"[A-Za-z0-9._-]{1,36}")

@@ -17,7 +17,7 @@ from pbxmonitor.clock import Clock
 from pbxmonitor.notify import Image, Later, Limits, Message, Receipt, Refused
 from pbxmonitor.notify.http import Patience
 from pbxmonitor.notify.sending import logged
-from pbxmonitor.settings import Table
+from pbxmonitor.settings_values import Table
 
 # The services of Apprise log the HTTP status that they were answered with so.
 ANSWERED: Final = re.compile(r"\berror=(\d{3})\b")

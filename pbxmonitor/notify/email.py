@@ -15,9 +15,8 @@ from pbxmonitor.notify import Later, Limits, Message, Receipt, Refused
 from pbxmonitor.notify.email_mime import letter, mailbox
 from pbxmonitor.notify.http import Authority, Patience, trust
 from pbxmonitor.notify.sending import logged
-from pbxmonitor.settings import Table
 from pbxmonitor.settings_sources import secret_from_file
-from pbxmonitor.settings_values import Host, Port
+from pbxmonitor.settings_values import Host, Port, Table
 
 PORTS = {"tls": 465, "starttls": 587, "none": 25}
 PARTING_S = 3.0

@@ -17,8 +17,7 @@ from pydantic import AfterValidator, SecretStr
 
 from pbxmonitor.clock import Clock
 from pbxmonitor.notify import Later, Refused
-from pbxmonitor.settings import Table
-from pbxmonitor.settings_values import Seconds
+from pbxmonitor.settings_values import Seconds, Table
 
 ANSWER_LIMIT = 1 << 20
 LONGEST_WAIT = 86400.0

@@ -226,7 +226,8 @@ agent_interval = _table(
     sa.Index(None, "ended_at"),
 )
 
-# Named by the call that opened it: one call opens at most one. `tried_at` is the first attempt that counts.
+# Named by the call that opened it: one call opens at most one. `tried_at` is the first attempt that counts. `step` is
+# how many steps of the escalation chain have been taken, `next_at` when somebody must look at it again (null: never).
 callback = _table(
     "callback",
     _node(),
@@ -243,9 +244,17 @@ callback = _table(
     _moment("closed_at", null=True),
     _word("rescuer", NAME, null=True),
     _moment("tried_at", null=True),
+    sa.Column("step", sa.Integer(), nullable=False, server_default="0"),
+    _moment("next_at", null=True),
+    _moment("snoozed_until", null=True),
+    _word("taken_by", NAME, null=True),
+    _moment("taken_at", null=True),
+    _word("dismissed_by", NAME, null=True),
+    _word("reason", 400, null=True),
     sa.Index(None, "number", "closed_at"),
     sa.Index(None, "opened_at"),
     sa.Index(None, "state", "due_at"),
+    sa.Index(None, "next_at"),
 )
 
 callback_attempt = _table(
@@ -259,6 +268,7 @@ callback_attempt = _table(
     _seconds("rang_s"),
     _seconds("talk_s"),
     _state("result"),
+    sa.Column("voicemail", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Index(None, "at"),
     sa.ForeignKeyConstraint(["node", "callback"], ["callback.node", "callback.call"], ondelete="CASCADE"),
 )
@@ -322,6 +332,94 @@ delivery = _table(
 
 # What a channel or a CRM must not forget: tokens after a refresh, what was made of what.
 memory = _table("memory", _key("owner", NAME), _key("name", 255), _text("content"))
+
+# One trouble that a rule saw, from its beginning to its end; `subject` is whom or what it is about, `details` JSON.
+alert = _table(
+    "alert",
+    _key("id", NAME),
+    _word("rule", NAME),
+    _word("kind", STATE),
+    _word("node", NODE),
+    _word("subject", NAME),
+    _state("state"),
+    _moment("began_at"),
+    _moment("ended_at", null=True),
+    _moment("told_at", null=True),
+    _number("reminders"),
+    _text("details"),
+    sa.Index(None, "state"),
+    sa.Index(None, "began_at"),
+    sa.Index(None, "rule", "subject", "began_at"),
+)
+
+# A summary that was written, or found to have nothing to say: once for each kind, person and period.
+digest = _table(
+    "digest",
+    _state("kind", key=True),
+    _key("person", NAME),
+    sa.Column("begin", sa.Date(), primary_key=True),
+    _moment("made_at"),
+    _word("delivery", NAME, null=True),
+)
+
+# Who a person is on a channel where people present themselves; `account` is the channel's name for the person.
+link = _table(
+    "link",
+    _key("channel", STATE),
+    _key("person", NAME),
+    _word("address", NAME),
+    _word("account", NAME),
+    _moment("linked_at"),
+    sa.Index(None, "channel", "account"),
+)
+
+# A one-time code that makes such a link, kept as its SHA-256.
+link_code = _table(
+    "link_code",
+    _key("digest", 64),
+    _word("channel", STATE),
+    _word("person", NAME),
+    _moment("expires_at"),
+    _moment("used_at", null=True),
+)
+
+# Numbers that never open a callback, beside those of the settings file.
+number_rule = _table(
+    "number_rule",
+    _key("number", NAME),
+    _word("kind", STATE),
+    _word("note", 255, null=True),
+    _word("by", NAME),
+    _moment("at"),
+)
+
+# A call that a person asked the PBX to make; `id` is the channel's uniqueid, and so the call's key.
+dialled = _table(
+    "dialled",
+    _key("id", NAME),
+    _word("person", NAME),
+    _word("node", NODE),
+    _word("number", NAME),
+    _word("callback", CALL, null=True),
+    _moment("at"),
+    _moment("ended_at", null=True),
+    _word("error", 255, null=True),
+    sa.Index(None, "person", "at"),
+)
+
+# Who did what by hand, for ever; `subject` is what it was done to (a callback by its call), `details` JSON.
+audit = _table(
+    "audit",
+    _key("id", NAME),
+    _moment("at"),
+    _word("who", NAME),
+    _word("action", STATE),
+    _word("node", NODE, null=True),
+    _word("subject", CALL, null=True),
+    _text("details"),
+    sa.Index(None, "at"),
+    sa.Index(None, "node", "subject"),
+)
 
 gap = _table(
     "gap",

@@ -11,7 +11,7 @@ from pbxmonitor import logs
 from pbxmonitor.clock import ManualClock
 from pbxmonitor.notify import Later, Limits, Message, Notifier, Receipt, Refused
 from pbxmonitor.plugins import load
-from pbxmonitor.settings import Table
+from pbxmonitor.settings_values import Table
 from tests.notify.benches import AGAIN, BENCHES, CUT, GARBAGE, GOOD, NO, TEMPORARY, Bench, Place
 from tests.notify.loopback import NOW, TEXT, message
 

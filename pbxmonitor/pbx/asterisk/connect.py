@@ -9,7 +9,8 @@ from pbxmonitor.pbx.asterisk.ari_events import AriEvents
 from pbxmonitor.pbx.asterisk.ari_rest import AriLogin
 from pbxmonitor.pbx.asterisk.naming import Site, canonical
 from pbxmonitor.pbx.asterisk.node import AsteriskNode
-from pbxmonitor.settings import AriSettings, PbxSettings, Settings, to_policy
+from pbxmonitor.settings import AriSettings, PbxSettings, Settings
+from pbxmonitor.settings_domain import to_policy
 
 
 def asterisk_node(settings: Settings, pbx: PbxSettings, clock: Clock) -> AsteriskNode:

@@ -1,0 +1,93 @@
+"""The settings as values of the domain: the policy that calls are judged by, the people, what is done about a miss."""
+
+from collections.abc import Callable, Sequence
+from datetime import time
+
+from pbxmonitor.domain import policy as domain
+from pbxmonitor.domain.escalation import Duties, Step
+from pbxmonitor.domain.roster import Person, Roster
+from pbxmonitor.settings import Settings
+from pbxmonitor.settings_people import PersonSettings
+from pbxmonitor.settings_values import DAYS
+
+
+def to_policy(settings: Settings, canonical: Callable[[str], str | None] = str) -> domain.Policy:
+    """The domain's policy; `canonical` makes a written number E.164, or None when it is not one."""
+    plain = settings.policy.model_dump(exclude={"hours", "queues", "peak_hours"})
+    numbers = frozenset(number for written in settings.numbers.every if (number := canonical(written)))
+    queues = {name: own.model_dump(exclude_none=True) for name, own in settings.policy.queues.items()}
+    return domain.Policy(
+        **plain,
+        hours=_hours(settings),
+        never_call_back=numbers,
+        queues=queues,
+        peak_hours=_peak_hours(settings),
+        teams=_teams(settings),
+    )
+
+
+def _peak_hours(settings: Settings) -> frozenset[int] | None:
+    spans = settings.policy.peak_hours
+    hours = (hour for begin, end in spans for hour in range(begin.hour, end.hour if end != time.max else 24))
+    return frozenset(hours) if spans else None
+
+
+def _teams(settings: Settings) -> tuple[domain.Team, ...]:
+    return tuple(
+        domain.Team(
+            key=key,
+            name=team.name or key,
+            members=frozenset(team.people),
+            max_missed_share=team.max_missed_share,
+            callback_norm=team.callback_norm,
+        )
+        for key, team in settings.teams.items()
+    )
+
+
+def to_duties(settings: Settings, tasks: Sequence[str] = (), calls: Sequence[str] = ()) -> Duties:
+    """Who is told and what is done about missed clients; `tasks` and `calls` name the CRMs that want those."""
+    steps = tuple(
+        Step(after=step.after, to=step.to, message=step.message, channels=step.channels)
+        for step in settings.callbacks.steps
+    )
+    return Duties(
+        roster=to_roster(settings),
+        steps=steps,
+        owner_rules=settings.callbacks.owner,
+        responsible=settings.callbacks.responsible,
+        snooze=settings.callbacks.snooze,
+        tasks=tuple(tasks),
+        calls=tuple(calls),
+    )
+
+
+def to_roster(settings: Settings) -> Roster:
+    """The people of the settings."""
+    return Roster(
+        people={key: _person(settings, key, entry) for key, entry in settings.people.items()},
+        reserve=settings.callbacks.reserve,
+        team_reserve={key: team.reserve for key, team in settings.teams.items() if team.reserve},
+        hours=_hours(settings),
+    )
+
+
+def _person(settings: Settings, key: str, entry: PersonSettings) -> Person:
+    teams = settings.teams.items()
+    return Person(
+        key=key,
+        name=entry.name or key,
+        role=entry.role,
+        language=entry.language or settings.language,
+        channels=settings.messages.channels if entry.channels is None else entry.channels,
+        addresses=entry.addresses,
+        team=next((name for name, team in teams if key in team.people), None),
+        leads=frozenset(name for name, team in teams if key in team.supervisors),
+        quiet=settings.messages.quiet_hours if entry.quiet_hours is None else entry.quiet_hours,
+    )
+
+
+def _hours(settings: Settings) -> domain.WorkingHours:
+    hours = settings.policy.hours
+    week = tuple(getattr(hours, day) for day in DAYS)
+    return domain.WorkingHours(zone=settings.zone, week=week if any(week) else (), holidays=hours.holidays)
