@@ -5,7 +5,7 @@ from datetime import time
 
 from pbxmonitor.domain import policy as domain
 from pbxmonitor.domain.escalation import Duties, Step
-from pbxmonitor.domain.roster import Person, Roster
+from pbxmonitor.domain.roster import Person, Role, Roster
 from pbxmonitor.settings import Settings
 from pbxmonitor.settings_people import PersonSettings
 from pbxmonitor.settings_values import DAYS
@@ -23,6 +23,9 @@ def to_policy(settings: Settings, canonical: Callable[[str], str | None] = str) 
         queues=queues,
         peak_hours=_peak_hours(settings),
         teams=_teams(settings),
+        owner_rules=settings.callbacks.owner,
+        responsible=settings.callbacks.responsible,
+        employees=tuple(key for key, entry in settings.people.items() if entry.role is Role.EMPLOYEE),
     )
 
 
@@ -54,8 +57,6 @@ def to_duties(settings: Settings, tasks: Sequence[str] = (), calls: Sequence[str
     return Duties(
         roster=to_roster(settings),
         steps=steps,
-        owner_rules=settings.callbacks.owner,
-        responsible=settings.callbacks.responsible,
         snooze=settings.callbacks.snooze,
         tasks=tuple(tasks),
         calls=tuple(calls),

@@ -1,11 +1,12 @@
 """Our debt to a missed caller: opened by a lost call, tried, and closed by a real conversation."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import itemgetter
 
-from pbxmonitor.domain.call import Call, Direction, Leg, Offer
+from pbxmonitor.domain.call import Call, Direction, Leg, Offer, StageKind
 from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.judge import Cause, Judgement, Verdict
 from pbxmonitor.domain.policy import Policy
@@ -39,7 +40,7 @@ CLOSED = frozenset({State.REACHED, State.CLIENT_RETURNED, State.DISMISSED, State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try to reach the client; seconds."""
+    """One try to reach the client; seconds. `voicemail`: a person said that a machine answered, so it is no talk."""
 
     agent: str
     call: str
@@ -47,6 +48,7 @@ class Attempt:
     rang_s: float
     talk_s: float
     result: AttemptResult
+    voicemail: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +78,30 @@ class Callback:
         return len(self.missed_calls)
 
 
-def settle(known: Iterable[Callback], call: Call, judgement: Judgement, policy: Policy) -> tuple[Callback, ...]:
-    """What an ended call does to the open callbacks of its number: the changed and the new ones."""
+Pick = Callable[[Sequence[str]], str]
+
+
+def settle(
+    known: Iterable[Callback],
+    call: Call,
+    judgement: Judgement,
+    policy: Policy,
+    *,
+    voicemail: bool = False,
+    pick: Pick = itemgetter(0),
+) -> tuple[Callback, ...]:
+    """What an ended call does to the open callbacks of its number: the changed and the new ones.
+
+    `voicemail`: a person said that a machine answered it. `pick` chooses an owner among several who could be.
+    """
     number = client_of(call)
     if number is None or call.ended_at is None or call.merged_into is not None:
         return ()
     mine = [debt for debt in known if debt.number == number and not debt.closed]
     if call.direction is Direction.OUTBOUND:
-        return _tried(mine, call, judgement, policy)
+        return _tried(mine, call, judgement, policy, voicemail)
     if judgement.lost:
-        return _missed(mine, call, number, judgement, policy)
+        return _missed(mine, call, number, judgement, policy, pick)
     if any(_long(talk.ended_at, talk.began_at, policy) for talk in call.talks):
         rescuer = call.talks[-1].agent
         return tuple(_close(debt, State.CLIENT_RETURNED, call, rescuer) for debt in mine)
@@ -105,7 +121,7 @@ def _long(ended_at: datetime | None, began_at: datetime, policy: Policy) -> bool
 
 
 def _missed(
-    mine: list[Callback], call: Call, number: str, judgement: Judgement, policy: Policy
+    mine: list[Callback], call: Call, number: str, judgement: Judgement, policy: Policy, pick: Pick
 ) -> tuple[Callback, ...]:
     if number in policy.never_call_back or call.ended_at is None:
         return ()
@@ -122,11 +138,35 @@ def _missed(
             line=call.called,
             state=State.OPEN,
             missed_calls=(call.key,),
-            owner=owner_of(call, judgement),
+            owner=owner_by_rules(call, judgement, policy, pick),
             opened_at=call.ended_at,
             due_at=due_at,
         ),
     )
+
+
+def owner_by_rules(call: Call, judgement: Judgement, policy: Policy, pick: Pick = itemgetter(0)) -> str | None:
+    """Whose the debt is: the first of the policy's rules that names somebody."""
+    for rule in policy.owner_rules:
+        found = _candidates(rule, call, judgement, policy)
+        if found:
+            return found[0] if len(found) == 1 else pick(found)
+    return None
+
+
+def _candidates(rule: str, call: Call, judgement: Judgement, policy: Policy) -> Sequence[str]:
+    queue = next((stage.name for stage in call.stages if stage.kind is StageKind.QUEUE), "")
+    match rule:
+        case "missed":
+            owner = owner_of(call, judgement)
+        case "last_rung":
+            rung = [offer for offer in call.offers if offer.counts]
+            owner = max(rung, key=_began).agent if rung else None
+        case "responsible":
+            return policy.responsible.get(queue, ())
+        case _:
+            return policy.responsible.get(queue) or policy.employees
+    return (owner,) if owner is not None else ()
 
 
 def owner_of(call: Call, judgement: Judgement) -> str | None:
@@ -144,10 +184,14 @@ def _began(offer: Offer) -> datetime:
     return offer.began_at
 
 
-def _tried(mine: list[Callback], call: Call, judgement: Judgement, policy: Policy) -> tuple[Callback, ...]:
+def _tried(
+    mine: list[Callback], call: Call, judgement: Judgement, policy: Policy, voicemail: bool
+) -> tuple[Callback, ...]:
     attempt = attempt_of(call, judgement, policy)
     if attempt is None:
         return ()
+    if voicemail:
+        attempt = evolve(attempt, voicemail=True, result=AttemptResult.ANSWERED)
     return tuple(_with(debt, attempt, call) for debt in mine if all(a.call != call.key for a in debt.attempts))
 
 
@@ -211,3 +255,18 @@ def colour_of(call: Call, judgement: Judgement, debt: Callback | None) -> Colour
         return None
     real = any(attempt.result is not AttemptResult.TOO_SHORT for attempt in debt.attempts)
     return Colour.YELLOW if real else Colour.RED
+
+
+def dismissed(debt: Callback, at: datetime) -> Callback:
+    """A person said that nobody needs to call back."""
+    return evolve(debt, state=State.DISMISSED, closed_at=at)
+
+
+def reached_by_mobile(debt: Callback, who: str, at: datetime) -> Callback:
+    """A person says that he has talked to the client from a phone that is not followed."""
+    return evolve(debt, state=State.REACHED, closed_at=at, rescuer=who)
+
+
+def given_up(debt: Callback, at: datetime) -> Callback:
+    """Nobody has reached the client for as long as debts are kept."""
+    return evolve(debt, state=State.EXPIRED, closed_at=at)

@@ -1,7 +1,6 @@
 """The chain of steps that a callback goes through while nobody has reached the client: data, not code."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -38,16 +37,10 @@ DEFAULT_STEPS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duties:
-    """Whose a missed client is and who is told: rules for the owner, the chain, the people, the CRMs.
-
-    `owner_rules` are tried in order: missed, last_rung, responsible, fewest_open. `responsible` is by queue.
-    `tasks` and `calls` are the CRMs that are given tasks and told of calls.
-    """
+    """What is done about a missed client: the chain, the people, and the CRMs given tasks and told of calls."""
 
     roster: Roster = field(default_factory=Roster)
     steps: tuple[Step, ...] = DEFAULT_STEPS
-    owner_rules: tuple[str, ...] = ("missed",)
-    responsible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     snooze: timedelta = timedelta(minutes=15)
     tasks: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
@@ -55,11 +48,15 @@ class Duties:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a callback has come: steps taken, who took it, until when it sleeps."""
+    """How far a callback has come: steps taken, when to look again, until when it sleeps, who took or dismissed it."""
 
     step: int = 0
-    taken_by: str | None = None
+    next_at: datetime | None = None
     snoozed_until: datetime | None = None
+    taken_by: str | None = None
+    taken_at: datetime | None = None
+    dismissed_by: str | None = None
+    reason: str | None = None
 
 
 def moment_of(step: Step, debt: Callback, policy: Policy) -> datetime:
@@ -76,25 +73,19 @@ def expiry_of(debt: Callback, policy: Policy) -> datetime:
 
 def steps_due(
     duties: Duties, debt: Callback, progress: Progress, policy: Policy, now: datetime
-) -> tuple[tuple[Step, ...], Progress, datetime | None]:
-    """The steps to take now, how far the callback has come with them, and when to look again (None: never).
+) -> tuple[tuple[Step, ...], Progress]:
+    """The steps to take now, and how far the callback has come with them.
 
     While it sleeps nothing is taken; what fell due meanwhile is, when it wakes.
     """
     if debt.closed:
-        return (), progress, None
+        return (), replace(progress, next_at=None, snoozed_until=None)
+    last = expiry_of(debt, policy)
     if progress.snoozed_until is not None and progress.snoozed_until > now:
-        return (), progress, min(progress.snoozed_until, expiry_of(debt, policy))
-    taken: list[Step] = []
+        return (), replace(progress, next_at=min(progress.snoozed_until, last))
     number = progress.step
-    while number < len(duties.steps):
-        at = moment_of(duties.steps[number], debt, policy)
-        if at > now:
-            return tuple(taken), _come(progress, number), min(at, expiry_of(debt, policy))
-        taken.append(duties.steps[number])
+    while number < len(duties.steps) and moment_of(duties.steps[number], debt, policy) <= now:
         number += 1
-    return tuple(taken), _come(progress, number), expiry_of(debt, policy)
-
-
-def _come(progress: Progress, step: int) -> Progress:
-    return Progress(step=step, taken_by=progress.taken_by)
+    ahead = moment_of(duties.steps[number], debt, policy) if number < len(duties.steps) else last
+    taken = duties.steps[progress.step : number]
+    return taken, replace(progress, step=number, snoozed_until=None, next_at=min(ahead, last))

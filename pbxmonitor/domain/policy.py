@@ -90,7 +90,8 @@ class Team:
 class Policy:
     """Every threshold of the judging rules; `queues` holds what a queue has of its own.
 
-    `peak_hours` are hours of the site's day, None until set: then the load tells.
+    `peak_hours` are hours of the site's day, None until set: then the load tells. `owner_rules` are tried in order:
+    missed, last_rung, responsible (by queue), fewest_open (of the queue's responsible, else of the employees).
     """
 
     min_ring: timedelta = timedelta(seconds=3)
@@ -110,6 +111,9 @@ class Policy:
     never_call_back: frozenset[str] = frozenset()
     queues: Mapping[str, Mapping[str, timedelta]] = field(default_factory=dict)
     teams: tuple[Team, ...] = ()
+    owner_rules: tuple[str, ...] = ("missed",)
+    responsible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    employees: tuple[str, ...] = ()
 
     def team_of(self, agent: str) -> Team | None:
         """The first team that the agent is in; who is in none is compared with everybody who is in none."""

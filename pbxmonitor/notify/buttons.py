@@ -14,6 +14,7 @@ class Action(StrEnum):
     MOBILE = "mobile"
     SNOOZE = "snooze"
     WRONG_NUMBER = "wrong_number"
+    VOICEMAIL = "voicemail"
 
 
 def callback_buttons(callback: str, language: str, *, call: bool = True) -> tuple[Button, ...]:
@@ -21,5 +22,11 @@ def callback_buttons(callback: str, language: str, *, call: bool = True) -> tupl
     return tuple(
         Button(text=tr(f"message.button.{action}", language=language), action=action, value=callback)
         for action in Action
-        if call or action is not Action.CALL
+        if action is not Action.VOICEMAIL and (call or action is not Action.CALL)
     )
+
+
+def reached_buttons(callback: str, language: str) -> tuple[Button, ...]:
+    """What somebody may say of a conversation that closed a callback: it was none."""
+    action = Action.VOICEMAIL
+    return (Button(text=tr(f"message.button.{action}", language=language), action=action, value=callback),)

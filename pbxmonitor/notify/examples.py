@@ -16,9 +16,11 @@ class Name(StrEnum):
     REPEATED = "repeated"
     OVERDUE = "overdue"
     ESCALATED = "escalated"
+    OVERDUE_MANY = "overdue_many"
     REACHED = "reached"
     ALERT = "alert"
     ALERT_RESOLVED = "alert_resolved"
+    SUMMARY = "summary"
     DIGEST = "digest"
     CALLBACK_REPORT = "callback_report"
     LINKED = "linked"
@@ -42,9 +44,11 @@ def examples(language: str) -> Mapping[Name, Words]:
         Name.REPEATED: {**debt, "calls": 2, "overdue": False},
         Name.OVERDUE: {**debt, "owner": say("agent")},
         Name.ESCALATED: {**debt, "owner": say("agent"), "late": timedelta(minutes=15), "attempts": 1},
+        Name.OVERDUE_MANY: _overdue_many(say),
         Name.REACHED: {**client, "rescuer": say("colleague"), "took": timedelta(minutes=7), "in_norm": True},
         Name.ALERT: {**alert, "since": _AT - timedelta(minutes=30), "reminder": 0},
         Name.ALERT_RESOLVED: {**alert, "lasted": timedelta(minutes=45)},
+        Name.SUMMARY: {"title": say("summary"), "lines": (say("summary_line"),), "more": 2, "at": _AT},
         Name.DIGEST: _digest(say),
         Name.CALLBACK_REPORT: _callback_report(say),
         Name.LINKED: {"name": say("agent")},
@@ -60,6 +64,11 @@ class _Example:
 
     def __call__(self, word: str) -> str:
         return tr(f"message.example.{word}", language=self._language)
+
+
+def _overdue_many(say: _Example) -> Words:
+    line = {"client": "+78121112233", "due": _AT + timedelta(minutes=10), "owner": say("agent"), "calls": 2}
+    return {"callbacks": 7, "lines": (line,), "more": 6, "at": _AT}
 
 
 def _digest(say: _Example) -> Words:

@@ -1,7 +1,7 @@
 """The ledger of one node: facts, and all the rows they lead to, in one transaction; and the floor back from them."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor.domain.call import Call, Direction
 from pbxmonitor.domain.callback import colour_of
+from pbxmonitor.domain.escalation import Duties
 from pbxmonitor.domain.facts import Fact
 from pbxmonitor.domain.floor import Change, Floor
 from pbxmonitor.domain.judge import Judgement, judge
@@ -17,6 +18,7 @@ from pbxmonitor.domain.play import play
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.store import schema
 from pbxmonitor.store.debts import Debts, load_debts
+from pbxmonitor.store.duty import tell_of
 from pbxmonitor.store.form import fact_of, floor_from_text, floor_to_text
 from pbxmonitor.store.leases import Lease, ensure_held
 from pbxmonitor.store.recent import Recent
@@ -36,10 +38,21 @@ _PARTS: Final = (schema.stage, schema.offer, schema.talk, schema.transfer, schem
 class Ledger:
     """The only writer of a node's rows; with a lease, only as long as it is held."""
 
-    def __init__(self, engine: AsyncEngine, node: str, policy: Policy, lease: Lease | None = None) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        node: str,
+        policy: Policy,
+        lease: Lease | None = None,
+        duties: Duties | None = None,
+        ring: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`duties` say who is told of missed clients; `ring` is called after a commit that owes something."""
         self._engine = engine
         self._node = node
         self._policy = policy
+        self._duties = duties or Duties()
+        self._ring = ring
         self.lease = lease
         self._seq: int | None = None
         self._since_checkpoint = 0
@@ -106,6 +119,8 @@ class Ledger:
             self._seq, self._since_checkpoint, journalled = await writing(self._engine, work)
             if self._recent is not None:
                 self._recent.note((row["key"], row["at"]) for row in journalled)
+            if any(call.ended_at is not None for change in changes for _, call in change.calls):
+                self._ring()
 
     def _recorded(
         self, connection: sa.Connection, changes: Sequence[Change], floor: Floor, told: Sequence[Fact]
@@ -154,6 +169,7 @@ class Ledger:
         debts = load_debts(connection, self._node, touched.calls.values())
         for call in touched.ended:
             debts.settle(call, self._policy)
+        tell_of(connection, self._duties, self._policy, debts, touched.ended, now)
         self._write_agents(connection, touched)
         self._write_calls(connection, touched, debts, now)
         debts.write(connection, touched.calls)

@@ -130,6 +130,11 @@ def failed(connection: sa.Connection, each: Delivery, now: datetime, error: str)
     return _end(connection, each, DeliveryState.FAILED, now, error=error)
 
 
+def needless(connection: sa.Connection, each: Delivery, now: datetime) -> bool:
+    """What it urges to has been done."""
+    return _end(connection, each, DeliveryState.CANCELLED, now)
+
+
 def _end(connection: sa.Connection, each: Delivery, state: DeliveryState, now: datetime, **told: str | None) -> bool:
     return _update(connection, each, state=state.value, ended_at=now, claim=None, claimed_until=None, **told)
 

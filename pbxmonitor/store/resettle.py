@@ -5,18 +5,30 @@ hand is done again at its moment.
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
 
 from pbxmonitor.domain.callback import CLOSED, AttemptResult, Callback, State
+from pbxmonitor.domain.escalation import Progress
 from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.policy import WorkingHours
 from pbxmonitor.store import schema
 from pbxmonitor.store.covered import Scope, of_clients
-from pbxmonitor.store.debts import Key, attempt_rows, debt_row, key_of, recolour, settled, with_attempts
+from pbxmonitor.store.debts import (
+    Key,
+    attempt_rows,
+    debt_row,
+    key_of,
+    never_among,
+    progress_row,
+    recolour,
+    settled,
+    with_attempts,
+)
 from pbxmonitor.store.rejudge import Rejudged, Revision, rejudged, revision, rewrite, rows_of
 from pbxmonitor.store.restore import Found
 from pbxmonitor.store.rollups import debt_days
@@ -33,7 +45,9 @@ _DERIVED: Final = (
     *("closed_by_call", "closed_at", "rescuer", "tried_at"),
 )
 _UPDATE: Final = (
-    sa.update(schema.callback).where(_OF_DEBT).values({name: sa.bindparam(f"to_{name}") for name in _DERIVED})
+    sa.update(schema.callback)
+    .where(_OF_DEBT)
+    .values({name: sa.bindparam(f"to_{name}") for name in (*_DERIVED, "next_at")})
 )
 _GONE: Final = sa.delete(schema.callback).where(_OF_DEBT)
 _BY_HAND: Final = frozenset({State.DISMISSED, State.EXPIRED})
@@ -70,6 +84,9 @@ def resettled(connection: sa.Connection, clients: Sequence[str], scope: Scope) -
     rows = of_clients(connection, clients, scope)
     before = _debts(connection, clients, scope)
     calls = rejudged(connection, rows.values(), scope.policy)
+    never = never_among(connection, clients)
+    if never:
+        scope = replace(scope, policy=replace(scope.policy, never_call_back=scope.policy.never_call_back | never))
     after = _lived_by_all(clients, calls, before, rows.keys() | _elsewhere(connection, before, rows, scope), scope)
     of_call = {(debt.node, call): debt for debt in after.values() for call in debt.missed_calls}
     owed = [each for each in calls if each.owed and scope.node in (None, each.call.node)]
@@ -130,7 +147,10 @@ def _lived_by_all(
     for each in calls:
         lives.setdefault(each.client, _Life()).calls.append(each)
     for debt in before:
-        lives[debt.number].before.append(debt)
+        life = lives[debt.number]
+        life.before.append(debt)
+        life.owners[key_of(debt)] = debt.owner
+        life.voicemails |= {attempt.call for attempt in debt.attempts if attempt.voicemail}
         if _by_hand(debt):
             lives[client_of.get(key_of(debt), debt.number)].hands.append(debt)
     after: dict[Key, Callback] = {}
@@ -146,6 +166,13 @@ class _Life:
     calls: list[Rejudged] = field(default_factory=list)
     before: list[Callback] = field(default_factory=list)
     hands: list[Callback] = field(default_factory=list)
+    voicemails: set[str] = field(default_factory=set)
+    owners: dict[Key, str | None] = field(default_factory=dict)
+
+
+def _kept_owner(owner: str | None, agents: Sequence[str]) -> str:
+    """Who owned it already, where he is one of those who could."""
+    return owner if owner is not None and owner in agents else agents[0]
 
 
 def _lived(life: _Life, again: Container[Key], scope: Scope) -> dict[Key, Callback]:
@@ -156,7 +183,8 @@ def _lived(life: _Life, again: Container[Key], scope: Scope) -> dict[Key, Callba
         while hands and _moment_of(hands[0]) < each.row.ended_at:
             _done_by_hand(known, hands.pop(0))
         if scope.node in (None, each.call.node) or not each.judged.lost:
-            known |= settled(known, each.call, each.judged, scope.policy)
+            pick = partial(_kept_owner, life.owners.get(each.key))
+            known |= settled(known, each.call, each.judged, scope.policy, voicemails=life.voicemails, pick=pick)
     for debt in hands:
         _done_by_hand(known, debt)
     return known
@@ -230,7 +258,9 @@ def write_resettled(connection: sa.Connection, found: Resettled) -> None:
         connection.execute(_GONE, [_named(debt) for debt in found.gone])
     new = [debt for debt in found.changed if key_of(debt) not in found.before]
     others = [debt for debt in found.changed if key_of(debt) in found.before]
-    write(connection, schema.callback, [debt_row(debt) for debt in new], Write.INSERT)
+    # Whoever rings the chain's bell looks at them anew: what became open may have steps that are due.
+    rows = [{**debt_row(debt), **progress_row(Progress(next_at=_look(debt)))} for debt in new]
+    write(connection, schema.callback, rows, Write.INSERT)
     if others:
         connection.execute(_UPDATE, [_named(debt) | _values(debt) for debt in others])
     retried = [debt for debt in others if found.before[key_of(debt)].attempts != debt.attempts]
@@ -249,4 +279,9 @@ def _named(debt: Callback) -> dict[str, str]:
 
 def _values(debt: Callback) -> dict[str, object]:
     row = debt_row(debt)
-    return {f"to_{name}": row[name] for name in _DERIVED}
+    return {f"to_{name}": row[name] for name in _DERIVED} | {"to_next_at": _look(debt)}
+
+
+def _look(debt: Callback) -> datetime | None:
+    """When to look at it again: at once, or when it is closed, never."""
+    return None if debt.closed else debt.opened_at

@@ -29,6 +29,8 @@ HOLD: Final = timedelta(minutes=2)
 LOOK_AGAIN_S: Final = 5.0
 BATCH: Final = 50
 AT_ONCE: Final = 8
+# So many tries (about a minute and a half), and another channel takes over.
+PATIENCE: Final = 5
 FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(minutes=15)
 
@@ -43,6 +45,10 @@ class Later(Exception):  # noqa: N818
     def __init__(self, reason: str, after_s: float | None = None) -> None:
         super().__init__(reason)
         self.after_s = after_s
+
+
+class Needless(Exception):  # noqa: N818
+    """What it urges to has been done."""
 
 
 class Sender(Protocol):
@@ -163,6 +169,10 @@ class Dispatch:
         except Refused as refused:
             await self._failed(each, str(refused))
             bound.error("delivery_refused", reason=str(refused))
+        except Needless:
+            now = self.clock.now()
+            await writing(self.database, partial(outbox.needless, each=each, now=now))
+            bound.info("delivery_needless")
         except Later as later:
             await self._later(each, later)
             bound.warning("delivery_later", reason=str(later))
@@ -175,6 +185,10 @@ class Dispatch:
             bound.info("delivered", late_s=round((now - each.due_at).total_seconds(), 3), twice=not mine)
 
     async def _later(self, each: Delivery, later: Later) -> None:
+        """Again after a while; a channel that seems dead gives way to the next one, if there is one."""
+        if each.attempts >= PATIENCE and self.instead(each) is not None:
+            await self._failed(each, str(later))
+            return
         wait = back_off(each.attempts, self.rng)
         if later.after_s is not None:
             wait = max(wait, timedelta(seconds=later.after_s))

@@ -9,7 +9,7 @@ import pytest
 from jinja2 import Environment, nodes
 from structlog.testing import capture_logs
 
-from pbxmonitor.notify.buttons import Action, callback_buttons
+from pbxmonitor.notify.buttons import Action, callback_buttons, reached_buttons
 from pbxmonitor.notify.examples import Name, examples
 from pbxmonitor.notify.templates import BadTemplate, Templates, catalogue_source
 from pbxmonitor.notify.wording import filters
@@ -247,6 +247,7 @@ def test_values_without_a_filter_are_written_for_people_too(tmp_path: Path) -> N
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_callback_has_a_button_for_every_action(language: str) -> None:
     found = callback_buttons("17", language)
-    assert [button.action for button in found] == list(Action)
+    assert [button.action for button in found] == [each for each in Action if each is not Action.VOICEMAIL]
     assert {button.value for button in found} == {"17"}
+    assert [button.action for button in reached_buttons("17", language)] == [Action.VOICEMAIL]
     assert Action.CALL not in {button.action for button in callback_buttons("17", language, call=False)}

@@ -42,6 +42,11 @@ class AsteriskNode:
     def node(self) -> str:
         return self.site.node
 
+    @property
+    def lost_at(self) -> datetime | None:
+        """Since when nobody listens to this PBX; None while the link stands."""
+        return self._lost_at
+
     async def follow(self, sink: Sink) -> None:
         """Hand over facts until cancelled; AMI is the source, ARI adds endpoints that AMI does not report."""
         async with asyncio.TaskGroup() as tasks:
