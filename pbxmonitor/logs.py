@@ -12,6 +12,7 @@ from pbxmonitor.masking import masked_mapping
 
 # Their chatter is a line per request or, worse, per login.
 NOISY = (
+    "apscheduler",
     "httpx",
     "httpcore",
     "panoramisk",

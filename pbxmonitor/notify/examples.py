@@ -83,15 +83,25 @@ def _digest(say: _Example) -> Words:
             {"name": say("agent"), "missed": 9, "offered": 24, "share": 0.375},
             {"name": say("colleague"), "missed": 2, "offered": 21, "share": 0.095},
         ),
+        "few": say("few"),
         "rescuers": ({"name": say("colleague"), "reached": 5},),
-        "callbacks": {"opened": 19, "in_norm": 12, "late": 3, "lost": 4},
+        "callbacks": {
+            "opened": 19,
+            "in_norm": 12,
+            "late": 3,
+            "lost": 2,
+            "returned": 1,
+            "dismissed": 0,
+            "waiting": 1,
+        },
         "stuck": ({"place": say("queue"), "calls": 11},),
         "money": say("money"),
     }
 
 
 def _callback_report(say: _Example) -> Words:
-    row = {"opened": 9, "in_norm": 4, "late": 1, "lost": 4, "in_norm_share": 0.44}
+    fates = {"opened": 9, "in_norm": 4, "late": 1, "lost": 4, "returned": 0, "dismissed": 0, "waiting": 0}
+    row = {**fates, "in_norm_share": 0.44}
     return {
         "begin": _DAY - timedelta(days=2),
         "end": _DAY,
@@ -99,7 +109,9 @@ def _callback_report(say: _Example) -> Words:
         "in_norm": 12,
         "in_norm_share": 0.63,
         "late": 3,
-        "lost": 3,
+        "lost": 2,
+        "returned": 1,
+        "dismissed": 0,
         "waiting": 1,
         "people": ({"name": say("agent"), **row},),
     }
