@@ -19,6 +19,7 @@ from pbxmonitor.domain.policy import Policy
 from pbxmonitor.engine import Engine
 from pbxmonitor.feed import Feed
 from pbxmonitor.metrics import Metrics
+from pbxmonitor.outgoing import Outgoing, Watched
 from pbxmonitor.pbx import Batch, Pbx
 from pbxmonitor.pbx.asterisk.connect import asterisk_node, policy_of
 from pbxmonitor.recording import Recorder
@@ -49,17 +50,35 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     metrics = Metrics()
     try:
         with _served(metrics, settings.metrics):
-            async with asyncio.TaskGroup() as tasks:
-                for pbx in settings.pbx.values():
-                    node = NodeRun(settings, pbx, database, SystemClock(), stop, metrics)
-                    tasks.create_task(node.supervise(), name=pbx.node)
-                sums = partial(roll_up_once, database, policy_of(settings), SystemClock())
-                rolling = tasks.create_task(every(SystemClock(), ROLL_UP_S, sums), name="sums")
-                await stop.wait()
-                rolling.cancel()
+            outgoing, over = Outgoing(settings, database, SystemClock(), watched := Watched()), asyncio.Event()
+            async with asyncio.TaskGroup() as lasting:
+                lasting.create_task(outgoing.run(over), name="outgoing")
+                try:
+                    await _follow_all(settings, database, stop, metrics, outgoing, watched)
+                finally:
+                    over.set()  # what the last calls owe is in the rows by now
     finally:
         await database.dispose()
         log.info("stopped")
+
+
+async def _follow_all(
+    settings: Settings,
+    database: AsyncEngine,
+    stop: asyncio.Event,
+    metrics: Metrics,
+    outgoing: Outgoing,
+    watched: Watched,
+) -> None:
+    """Follow every PBX until told to stop, and roll up the days that are over."""
+    async with asyncio.TaskGroup() as tasks:
+        for pbx in settings.pbx.values():
+            node = NodeRun(settings, pbx, database, SystemClock(), stop, metrics, outgoing, watched)
+            tasks.create_task(node.supervise(), name=pbx.node)
+        sums = partial(roll_up_once, database, policy_of(settings), SystemClock())
+        rolling = tasks.create_task(every(SystemClock(), ROLL_UP_S, sums), name="sums")
+        await stop.wait()
+        rolling.cancel()
 
 
 async def roll_up_once(database: AsyncEngine, policy: Policy, clock: Clock) -> None:
@@ -103,6 +122,8 @@ class NodeRun:
         clock: Clock,
         stop: asyncio.Event,
         metrics: Metrics,
+        outgoing: Outgoing,
+        watched: Watched,
     ) -> None:
         self._settings = settings
         self._pbx = pbx
@@ -111,7 +132,10 @@ class NodeRun:
         self._stop = stop
         self._metrics = metrics
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
-        self._ledger = Ledger(database, pbx.node, policy_of(settings))
+        self._watched = watched
+        self._ledger = Ledger(
+            database, pbx.node, policy_of(settings), duties=outgoing.duties, ring=outgoing.ring, clock=clock.now
+        )
 
     async def supervise(self) -> None:
         """Follow, and begin again after whatever breaks it, until told to stop."""
@@ -152,12 +176,14 @@ class NodeRun:
         self._metrics.open_calls.labels(self._pbx.node).set(calls)
         log.info("floor_restored", node=self._pbx.node, open_calls=calls, agents=len(floor.agents))
         spool = Spool(self._settings.database.spool, self._pbx.node)
-        recorder = Recorder(Engine(self._ledger, Feed(floor)), spool, self._clock, self._metrics)
+        feed = self._watched.feeds[self._pbx.node] = Feed(floor)
+        recorder = Recorder(Engine(self._ledger, feed), spool, self._clock, self._metrics)
         queue: asyncio.Queue[Batch | None] = asyncio.Queue(QUEUED)
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(self._keep_lease(), name=f"{self._pbx.node}-lease")
             recording = tasks.create_task(recorder.run(_drained(queue)), name=f"{self._pbx.node}-record")
             node = asterisk_node(self._settings, self._pbx, self._clock)
+            self._watched.nodes[self._pbx.node] = node
             self._metrics.link_up.labels(self._pbx.node).set_function(lambda: not node.ami.trouble)
             await self._listen(node, queue)
             await queue.put(None)

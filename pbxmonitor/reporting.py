@@ -98,9 +98,14 @@ async def intervals(source: Settings | str, begin: datetime, end: datetime, node
 
 
 async def callbacks(source: Settings | str, begin: datetime, end: datetime, node: str | None = None) -> list[Json]:
-    """The callbacks opened in the period, as replay prints them."""
+    """The callbacks opened in the period, as replay prints them, with what people did and the steps it took."""
     period = Period(begin=begin, end=end, node=node)
     return await _read(source, lambda connection: reports.callbacks(connection, period))
+
+
+async def open_callbacks(source: Settings | str, node: str | None = None) -> list[Json]:
+    """The callbacks that are open now, the one due first at the head."""
+    return await _read(source, lambda connection: reports.open_callbacks(connection, node))
 
 
 async def queues(source: Settings | str, begin: datetime, end: datetime, node: str | None = None) -> Json:

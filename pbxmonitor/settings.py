@@ -21,6 +21,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as SourceError
 
 from pbxmonitor.domain import policy as domain
+from pbxmonitor.settings_alerts import DEFAULT_ALERTS, AlertsSettings, channels_named, people_named, teams_named
+from pbxmonitor.settings_digests import DigestSettings, MoneySettings
 from pbxmonitor.settings_errors import PASSWORD_IN_URL, SettingsError, did_you_mean, one_line
 from pbxmonitor.settings_people import (
     CallbackSettings,
@@ -147,6 +149,7 @@ class NumbersSettings(Table):
     """Numbers that never open a callback."""
 
     own: tuple[str, ...] = ()
+    branch: tuple[str, ...] = ()
     door: tuple[str, ...] = ()
     fax: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
@@ -155,7 +158,7 @@ class NumbersSettings(Table):
     @property
     def every(self) -> tuple[str, ...]:
         """All of them, as they are written."""
-        return self.own + self.door + self.fax + self.blocked + self.test
+        return self.own + self.branch + self.door + self.fax + self.blocked + self.test
 
 
 class AmiSettings(Table):
@@ -254,6 +257,9 @@ class Settings(BaseSettings):
     teams: dict[str, TeamSettings] = {}
     messages: MessageSettings = MessageSettings()
     callbacks: CallbackSettings = CallbackSettings()
+    alerts: AlertsSettings = DEFAULT_ALERTS
+    digests: tuple[DigestSettings, ...] = ()
+    money: MoneySettings | None = None
     notify: dict[ChannelName, dict[str, Any]] = {}
     crm: dict[ChannelName, dict[str, Any]] = {}
     pbx: Annotated[dict[str, PbxSettings], BeforeValidator(named_pbxs)] = {}
@@ -292,6 +298,9 @@ class Settings(BaseSettings):
         for where, name in _people_named(self):
             if name not in self.people:
                 raise ValueError(f"{where}: there is no person {name}; {did_you_mean(name, sorted(self.people))}")
+        for where, name in teams_named(self.alerts):
+            if name not in self.teams:
+                raise ValueError(f"{where}: there is no team {name}; {did_you_mean(name, sorted(self.teams))}")
         return self
 
     @property
@@ -307,6 +316,9 @@ def _channels_named(settings: Settings) -> Iterator[tuple[str, str]]:
         yield from ((f"people.{person}.addresses", name) for name in entry.addresses)
     for number, step in enumerate(settings.callbacks.steps):
         yield from ((f"callbacks.steps.{number}.channels", name) for name in step.channels)
+    for number, digest in enumerate(settings.digests):
+        yield from ((f"digests.{number}.channels", name) for name in digest.channels)
+    yield from channels_named(settings.alerts)
 
 
 def _people_named(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -315,8 +327,12 @@ def _people_named(settings: Settings) -> Iterator[tuple[str, str]]:
         yield from ((f"teams.{team}.supervisors", name) for name in entry.supervisors)
         yield from ((f"teams.{team}.reserve", name) for name in entry.reserve)
     for number, step in enumerate(settings.callbacks.steps):
-        words = (name for name in step.to if name not in WORDS and not name.startswith("team:"))
+        words = (name for name in step.to if name not in WORDS | set(settings.crm) and not name.startswith("team:"))
         yield from ((f"callbacks.steps.{number}.to", name) for name in words)
+    for number, digest in enumerate(settings.digests):
+        words = (name for name in digest.to if name not in WORDS and not name.startswith("team:"))
+        yield from ((f"digests.{number}.to", name) for name in words)
+    yield from people_named(settings.alerts)
 
 
 def load(path: Path | None = None, defaults: Sequence[Path] = DEFAULT_PATHS) -> Settings:

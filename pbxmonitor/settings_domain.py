@@ -1,6 +1,6 @@
 """The settings as values of the domain: the policy that calls are judged by, the people, what is done about a miss."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import time
 
 from pbxmonitor.domain import policy as domain
@@ -14,7 +14,7 @@ from pbxmonitor.settings_values import DAYS
 def to_policy(settings: Settings, canonical: Callable[[str], str | None] = str) -> domain.Policy:
     """The domain's policy; `canonical` makes a written number E.164, or None when it is not one."""
     plain = settings.policy.model_dump(exclude={"hours", "queues", "peak_hours"})
-    numbers = frozenset(number for written in settings.numbers.every if (number := canonical(written)))
+    numbers = canonical_numbers(settings.numbers.every, canonical)
     queues = {name: own.model_dump(exclude_none=True) for name, own in settings.policy.queues.items()}
     return domain.Policy(
         **plain,
@@ -48,8 +48,13 @@ def _teams(settings: Settings) -> tuple[domain.Team, ...]:
     )
 
 
-def to_duties(settings: Settings, tasks: Sequence[str] = (), calls: Sequence[str] = ()) -> Duties:
-    """Who is told and what is done about missed clients; `tasks` and `calls` name the CRMs that want those."""
+def canonical_numbers(written: Iterable[str], canonical: Callable[[str], str | None]) -> frozenset[str]:
+    """The numbers made E.164; what is none is left out."""
+    return frozenset(number for each in written if (number := canonical(each)))
+
+
+def to_duties(settings: Settings) -> Duties:
+    """Who is told and what is done about missed clients."""
     steps = tuple(
         Step(after=step.after, to=step.to, message=step.message, channels=step.channels)
         for step in settings.callbacks.steps
@@ -58,8 +63,8 @@ def to_duties(settings: Settings, tasks: Sequence[str] = (), calls: Sequence[str
         roster=to_roster(settings),
         steps=steps,
         snooze=settings.callbacks.snooze,
-        tasks=tuple(tasks),
-        calls=tuple(calls),
+        tasks=tuple(name for name, table in settings.crm.items() if table.get("tasks", True)),
+        calls=tuple(name for name, table in settings.crm.items() if table.get("calls", True)),
     )
 
 

@@ -91,6 +91,8 @@ def did_you_mean(key: str, allowed: Sequence[str]) -> str:
     """The nearest allowed key, and all of them."""
     near = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}? " if near else ""
+    if not allowed:
+        return "there is none yet"
     return f"{hint}allowed: {', '.join(allowed)}"
 
 
@@ -108,7 +110,16 @@ def _inside(kind: Any, part: int | str) -> Any:
     if found is not None:
         field = found.model_fields.get(str(part))
         return field.annotation if field else None
+    return _inner(kind, part)
+
+
+def _inner(kind: Any, part: int | str) -> Any:
+    """What a table of tables, or a list of them, holds."""
+    if get_origin(kind) is Annotated:
+        return _inner(get_args(kind)[0], part)
     arguments = get_args(kind)
+    if get_origin(kind) is tuple and arguments and isinstance(part, int):
+        return arguments[0]
     return arguments[-1] if get_origin(kind) is dict and arguments else None
 
 

@@ -99,7 +99,7 @@ class DialSettings(Table):
     """How this PBX calls a client for an employee: first his phone rings, then the client is dialled in `context`.
 
     `format` is how the dialplan wants numbers: e164 (+7916…), digits (7916…), national (8916…). `phones` gives who has
-    several devices the one to ring.
+    several devices the one to ring. Foreign numbers are not called unless `abroad`: that is what toll fraud lives on.
     """
 
     context: str = "from-internal"
@@ -107,4 +107,5 @@ class DialSettings(Table):
     prefix: Annotated[str, Field(pattern=r"^[0-9*#]*$")] = ""
     ring: Seconds = timedelta(seconds=25)
     per_hour: Annotated[int, Field(ge=1)] = 30
+    abroad: bool = False
     phones: dict[str, str] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
-from pbxmonitor.cli import database, history, reports
+from pbxmonitor.cli import callbacks, channels, database, history, numbers, reports
 from pbxmonitor.cli.common import OPTIONS, AsJson, PlainError, plain_errors, print_json, settings_of
 from pbxmonitor.texts import tr
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 cli = typer.Typer(name="pbxmonitor", help="Who misses calls on an Asterisk PBX, why, and who called back.", **OPTIONS)
 cli.add_typer(database.db, name="db")
 cli.add_typer(reports.report, name="report")
+cli.add_typer(callbacks.callback, name="callback")
+cli.add_typer(channels.notify, name="notify")
+cli.add_typer(numbers.numbers, name="numbers")
 history.add_to(cli)
 
 
@@ -76,9 +79,13 @@ def run(context: typer.Context) -> None:
     if not settings.pbx:
         raise PlainError('the settings name no PBX: add a [[pbx]] table with node = "main" and a table [pbx.ami]')
     from pbxmonitor import app
+    from pbxmonitor.settings_errors import SettingsError
 
     with plain_errors(settings):
-        asyncio.run(app.run(settings))
+        try:
+            asyncio.run(app.run(settings))
+        except SettingsError as wrong:
+            raise PlainError(str(wrong)) from None
 
 
 @cli.command()

@@ -176,7 +176,8 @@ async def _callbacks(what: Asked) -> "Exhibit":
 
     settings, stretch = what.settings, what.stretch
     rows = await reporting.callbacks(settings, stretch.begin, stretch.end, what.node)
-    return callbacks(rows, stretch, settings.zone, reporting.names_of(settings))
+    steps = [step.to for step in settings.callbacks.steps]
+    return callbacks(rows, stretch, settings.zone, reporting.names_of(settings), steps)
 
 
 async def _queues(what: Asked) -> "Exhibit":
@@ -230,7 +231,11 @@ async def _away(what: Asked) -> "Exhibit":
     return away(found, stretch, reporting.names_of(settings))
 
 
-_add("callbacks", _callbacks, "Debts to missed clients: who owes them, who tried, who got through.")
+_add(
+    "callbacks",
+    _callbacks,
+    "Debts to missed clients: who owes them, who tried, who got through, and at which step.",
+)
 _add("queues", _queues, "What came to each queue, what became of it, waits and service levels.")
 _add("stages", _stages, "Where calls get stuck: the funnel, each step of the journey, the causes.")
 _add("hours", _hours, "The week as a heat map: calls and lost calls by weekday and hour.")

@@ -46,13 +46,18 @@ class Ledger:
         lease: Lease | None = None,
         duties: Duties | None = None,
         ring: Callable[[], None] = lambda: None,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
-        """`duties` say who is told of missed clients; `ring` is called after a commit that owes something."""
+        """`duties` say who is told of missed clients; `ring` is called after a commit that may owe something.
+
+        What is owed is due by `clock`, ours; without one, by that of the PBX.
+        """
         self._engine = engine
         self._node = node
         self._policy = policy
         self._duties = duties or Duties()
         self._ring = ring
+        self._clock = clock
         self.lease = lease
         self._seq: int | None = None
         self._since_checkpoint = 0
@@ -169,7 +174,8 @@ class Ledger:
         debts = load_debts(connection, self._node, touched.calls.values())
         for call in touched.ended:
             debts.settle(call, self._policy)
-        tell_of(connection, self._duties, self._policy, debts, touched.ended, now)
+        due_from = self._clock() if self._clock is not None else now
+        tell_of(connection, self._duties, self._policy, debts, touched.ended, due_from)
         self._write_agents(connection, touched)
         self._write_calls(connection, touched, debts, now)
         debts.write(connection, touched.calls)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from pbxmonitor.domain.agent import AgentState, Interval
 from pbxmonitor.domain.call import StageKind
+from pbxmonitor.domain.callback import State
 from pbxmonitor.domain.view import Json, callback_view, interval_view, seconds, stamp
 from pbxmonitor.store import schema
 from pbxmonitor.store.debts import with_attempts
@@ -218,4 +219,33 @@ def callbacks(connection: sa.Connection, period: Period) -> list[Json]:
     """The callbacks opened in the period, in the order they were opened, with their attempts."""
     table = schema.callback
     wanted = sa.select(table).where(period.holds(table, "opened_at")).order_by(table.c.opened_at, table.c.call)
-    return [callback_view(each) for each in with_attempts(connection, connection.execute(wanted).all())]
+    return _callbacks(connection, wanted)
+
+
+def open_callbacks(connection: sa.Connection, node: str | None = None) -> list[Json]:
+    """The callbacks that are open, the one due first at the head."""
+    table = schema.callback
+    wanted = sa.select(table).where(table.c.state.in_([State.OPEN.value, State.ATTEMPTED.value]))
+    if node is not None:
+        wanted = wanted.where(table.c.node == node)
+    return _callbacks(connection, wanted.order_by(table.c.due_at, table.c.node, table.c.call))
+
+
+def _callbacks(connection: sa.Connection, wanted: sa.Select[Any]) -> list[Json]:
+    rows = connection.execute(wanted).all()
+    debts = with_attempts(connection, rows)
+    return [callback_view(debt) | _by_people(row) for row, debt in zip(rows, debts, strict=True)]
+
+
+def _by_people(row: Found) -> Json:
+    """What people did with it, and how many steps of the chain it took until it was closed."""
+    return {
+        "id": f"{row.node}/{row.call}",
+        "line": row.line,
+        "closed_at": stamp(row.closed_at),
+        "rescuer": row.rescuer,
+        "step": row.step,
+        "taken_by": row.taken_by,
+        "dismissed_by": row.dismissed_by,
+        "reason": row.reason,
+    }

@@ -15,10 +15,11 @@ from pbxmonitor.clock import ManualClock
 from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.kpi import Sums
 from pbxmonitor.domain.play import play
-from pbxmonitor.domain.policy import Policy, WorkingHours
+from pbxmonitor.domain.policy import Policy, Team, WorkingHours
 from pbxmonitor.pbx.asterisk.naming import Site
 from pbxmonitor.replay import facts_of, frames_of
 from pbxmonitor.store import rolled, schema
+from pbxmonitor.store.daily import Daily, daily
 from pbxmonitor.store.ledger import Ledger
 from pbxmonitor.store.reports import Period
 from pbxmonitor.store.rollups import fresh_days, mark_stale, roll_up, roll_up_day, stale_days
@@ -70,6 +71,24 @@ async def both(engine: AsyncEngine) -> tuple[dict[Key, Sums], dict[Key, Sums]]:
     return await reading(engine, read)
 
 
+async def by_day_and_hour(engine: AsyncEngine) -> tuple[dict[Key, list[Any]], dict[int, int]]:
+    """Each agent's days as his goals see them under a norm of his own, and the calls of each hour."""
+    team = Team(key="own", name="Own", members=frozenset(), callback_norm=timedelta(minutes=3))
+    policy = replace(POLICY, teams=(team,))
+
+    def read(connection: sa.Connection) -> tuple[dict[Key, list[Any]], dict[int, int]]:
+        found = daily(connection, EVER, policy, timedelta(days=92))
+        days = {key: told_of(days) for key, days in found.items()}
+        return {key: told for key, told in days.items() if told}, rolled.calls_by_hour(connection, EVER, policy)
+
+    return await reading(engine, read)
+
+
+def told_of(days: Daily) -> list[Any]:
+    rows = zip(days.day, days.missed, days.offered, days.late, days.owned, map(dict, days.delays), strict=True)
+    return sorted((row for row in rows if row[2] or row[4]), key=lambda row: row[0])
+
+
 async def fresh(engine: AsyncEngine) -> set[date]:
     return await reading(engine, lambda connection: fresh_days(connection, "main", "Europe/Moscow"))
 
@@ -82,6 +101,18 @@ async def test_yesterday_is_rolled_up_and_today_is_not(engine: AsyncEngine) -> N
         assert await fresh(engine) == {date(2026, 11, 2 + day) for day in range(number)}
         one, other = await both(engine)
         assert one == other
+
+
+async def test_days_and_hours_are_the_same_from_roll_ups_as_from_rows(engine: AsyncEngine) -> None:
+    ledger, story = Ledger(engine, "main", POLICY), days_of_facts()
+    for facts in story:
+        await live(ledger, facts)
+    days, hours = await by_day_and_hour(engine)
+    assert await roll_up(engine, POLICY, story[-1][-1].at)
+    assert await by_day_and_hour(engine) == (days, hours)
+    assert max(len(told) for told in days.values()) > 1
+    assert any(delays for told in days.values() for *_, delays in told)
+    assert sum(hours.values()) >= len(story) - 1
 
 
 async def test_a_day_of_which_the_pbx_has_not_told_the_end_is_not_over(engine: AsyncEngine) -> None:

@@ -4,11 +4,22 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor.store import schema
-from pbxmonitor.store.types import StoreError, UtcDateTime, async_url, connect, insert_new, reading, upsert, writing
+from pbxmonitor.store.types import (
+    StoreError,
+    UtcDateTime,
+    Write,
+    async_url,
+    connect,
+    insert_new,
+    reading,
+    upsert,
+    write,
+    writing,
+)
 
 MOSCOW = timezone(timedelta(hours=3))
 
@@ -107,6 +118,55 @@ async def test_work_that_breaks_leaves_no_row(engine: AsyncEngine) -> None:
     with pytest.raises(IntegrityError):
         await writing(engine, work)
     assert await reading(engine, lambda connection: connection.execute(sa.select(schema.node)).all()) == []
+
+
+@pytest.mark.parametrize("many", [2, 120])
+async def test_few_rows_and_many_are_written_alike(engine: AsyncEngine, many: int) -> None:
+    at = datetime(2026, 3, 29, 4, 30, 0, 123457, tzinfo=UTC)
+    row = {"node": "main", "lost_at": at, "restored_at": None, "reason": "C:\\new\tline\n\\N «Ёлка» 😀"}
+    rows = [{**row, "lost_at": at + timedelta(microseconds=number)} for number in range(many)]
+    rows[1] |= {"restored_at": at.astimezone(MOSCOW), "reason": "x" * 500 + "\0"}
+    await writing(engine, lambda connection: write(connection, schema.gap, rows, Write.INSERT))
+    gaps = sa.select(schema.gap).order_by("lost_at")
+    kept = await reading(engine, lambda connection: connection.execute(gaps).mappings().all())
+    rows[1] |= {"reason": "x" * schema.STATE}
+    assert [{name: each[name] for name in row} for each in kept] == rows
+
+
+@pytest.mark.parametrize("many", [2, 120])
+async def test_a_row_that_is_there_already_is_an_error_and_takes_the_others_along(
+    engine: AsyncEngine, many: int
+) -> None:
+    rows = [{"name": str(number)} for number in range(many)]
+    with pytest.raises(IntegrityError) as error:
+        await writing(engine, lambda connection: write(connection, schema.node, [*rows, rows[0]], Write.INSERT))
+    assert "DETAIL" not in str(error.value)
+    assert await reading(engine, lambda connection: connection.execute(sa.select(schema.node)).all()) == []
+    await writing(engine, lambda connection: write(connection, schema.node, rows, Write.INSERT))
+    assert len(await reading(engine, lambda connection: connection.execute(sa.select(schema.node)).all())) == many
+
+
+async def test_many_rows_that_are_written_first_go_when_what_follows_breaks(engine: AsyncEngine) -> None:
+    def work(connection: sa.Connection) -> None:
+        write(connection, schema.node, [{"name": str(number)} for number in range(120)], Write.INSERT)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await writing(engine, work)
+    assert await reading(engine, lambda connection: connection.execute(sa.select(schema.node)).all()) == []
+
+
+@pytest.mark.parametrize("many", [2, 120])
+@pytest.mark.parametrize("name", [None, "\ud800"])
+async def test_what_no_column_can_hold_loses_the_whole_work_and_nothing_else(
+    engine: AsyncEngine, name: str | None, many: int
+) -> None:
+    rows: list[dict[str, object]] = [{"name": str(number)} for number in range(many)]
+    with pytest.raises((DBAPIError, UnicodeEncodeError)) as error:
+        await writing(engine, lambda connection: write(connection, schema.node, [*rows, {"name": name}], Write.INSERT))
+    assert isinstance(error.value, DBAPIError) or engine.dialect.name != "postgresql"
+    await writing(engine, lambda connection: write(connection, schema.node, rows, Write.INSERT))
+    assert len(await reading(engine, lambda connection: connection.execute(sa.select(schema.node)).all())) == many
 
 
 async def test_a_call_that_goes_takes_its_parts_along(engine: AsyncEngine) -> None:

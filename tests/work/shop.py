@@ -16,6 +16,7 @@ from pbxmonitor.store.ledger import Ledger
 from pbxmonitor.store.types import reading
 from tests.domain.story import CLIENT, Story
 
+__all__ = ["CLIENT", "DUTIES", "MINUTE", "NOW", "POLICY", "ROSTER", "Shop", "callback", "owed", "rows"]
 NODE = "main"
 MINUTE = timedelta(minutes=1)
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -33,13 +34,19 @@ POLICY = Policy()
 class Shop:
     """Calls told as a story, recorded as a daemon records them; time is the story's."""
 
-    def __init__(self, engine: AsyncEngine, duties: Duties = DUTIES, policy: Policy = POLICY) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        duties: Duties = DUTIES,
+        policy: Policy = POLICY,
+        **more: Any,
+    ) -> None:
         self.story = Story(policy, at=NOW)
         self.engine = engine
         self.duties = duties
         self.policy = policy
         self._floor = Floor(node=NODE)
-        self._ledger = Ledger(engine, NODE, policy, duties=duties)
+        self._ledger = Ledger(engine, NODE, policy, duties=duties, **more)
         self._told = 0
 
     @property

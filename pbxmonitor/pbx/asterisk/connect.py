@@ -10,7 +10,7 @@ from pbxmonitor.pbx.asterisk.ari_rest import AriLogin
 from pbxmonitor.pbx.asterisk.naming import Site, canonical
 from pbxmonitor.pbx.asterisk.node import AsteriskNode
 from pbxmonitor.settings import AriSettings, PbxSettings, Settings
-from pbxmonitor.settings_domain import to_policy
+from pbxmonitor.settings_domain import canonical_numbers, to_policy
 
 
 def asterisk_node(settings: Settings, pbx: PbxSettings, clock: Clock) -> AsteriskNode:
@@ -27,6 +27,11 @@ def asterisk_node(settings: Settings, pbx: PbxSettings, clock: Clock) -> Asteris
 def policy_of(settings: Settings) -> Policy:
     """The policy with its numbers made canonical."""
     return to_policy(settings, partial(_canonical, region=settings.region))
+
+
+def blocked_numbers(settings: Settings) -> frozenset[str]:
+    """The numbers that nobody calls."""
+    return canonical_numbers(settings.numbers.blocked, partial(_canonical, region=settings.region))
 
 
 def _canonical(number: str, region: str) -> str | None:

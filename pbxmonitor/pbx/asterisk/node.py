@@ -37,6 +37,7 @@ class AsteriskNode:
     _next_resync: float = field(default=0.0, init=False)
     _lost_at: datetime | None = field(default=None, init=False)
     _lost_why: str = field(default="", init=False)
+    _deaf_since: datetime | None = field(default=None, init=False)
 
     @property
     def node(self) -> str:
@@ -45,10 +46,11 @@ class AsteriskNode:
     @property
     def lost_at(self) -> datetime | None:
         """Since when nobody listens to this PBX; None while the link stands."""
-        return self._lost_at
+        return self._lost_at or self._deaf_since
 
     async def follow(self, sink: Sink) -> None:
         """Hand over facts until cancelled; AMI is the source, ARI adds endpoints that AMI does not report."""
+        self._deaf_since = self.clock.now()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_ami(sink))
             if self.ari is not None:
@@ -74,6 +76,7 @@ class AsteriskNode:
         if self._lost_at is not None:
             await sink(Silence(lost_at=self._lost_at, restored_at=at, reason=self._lost_why))
             self._lost_at = None
+        self._deaf_since = None
         self._ask(QUESTIONS)
 
     def _resync(self) -> None:

@@ -1,0 +1,182 @@
+"""All that goes out to people and CRMs, and what they send back: made of the settings, run beside the followed PBXs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pbxmonitor.clock import Clock
+from pbxmonitor.domain.floor import Floor
+from pbxmonitor.feed import Feed
+from pbxmonitor.notify.telegram import Telegram
+from pbxmonitor.notify.telegram_updates import Listener
+from pbxmonitor.notify.templates import Templates
+from pbxmonitor.pbx.asterisk.ari import Ari
+from pbxmonitor.pbx.asterisk.connect import ari_login, blocked_numbers, policy_of
+from pbxmonitor.pbx.asterisk.dialer import AsteriskDialer
+from pbxmonitor.pbx.asterisk.node import AsteriskNode
+from pbxmonitor.settings import Settings
+from pbxmonitor.settings_alerts import to_rules
+from pbxmonitor.settings_digests import to_digests, to_money
+from pbxmonitor.settings_domain import to_duties
+from pbxmonitor.store.memory import StoredMemory
+from pbxmonitor.work.alerts import Alerts
+from pbxmonitor.work.buttons import Buttons
+from pbxmonitor.work.callbacks import OverdueCallbacks
+from pbxmonitor.work.crm_posting import CrmPost
+from pbxmonitor.work.dialling import Dialling
+from pbxmonitor.work.digests import Digests
+from pbxmonitor.work.dispatch import Dispatch, Sender
+from pbxmonitor.work.linking import Linking
+from pbxmonitor.work.office import channels_of, crms_of
+from pbxmonitor.work.posting import Fallbacks, Post
+from pbxmonitor.work.scheduler import Bells
+
+log = structlog.get_logger()
+SWEEP = timedelta(seconds=5)
+LOOK = timedelta(minutes=10)
+
+
+@dataclass
+class Watched:
+    """What the followed PBXs show at this moment."""
+
+    feeds: dict[str, Feed] = field(default_factory=dict)
+    nodes: dict[str, AsteriskNode] = field(default_factory=dict)
+
+    def floors(self) -> Sequence[Floor]:
+        """The floors as last committed."""
+        return [feed.floor for feed in self.feeds.values()]
+
+    def lost_links(self) -> Mapping[str, datetime]:
+        """Which links are down, and since when."""
+        return {name: node.lost_at for name, node in self.nodes.items() if node.lost_at is not None}
+
+
+class Outgoing:
+    """The outbox, the sweeps and the bells of one daemon. SettingsError when a channel's or CRM's table is wrong."""
+
+    def __init__(self, settings: Settings, database: AsyncEngine, clock: Clock, watched: Watched) -> None:
+        self.duties = to_duties(settings)
+        self._settings = settings
+        self._database = database
+        self._clock = clock
+        self._policy = policy_of(settings)
+        self._channels = channels_of(settings, clock)
+        memories = {name: StoredMemory(database, name) for name in settings.crm}
+        self._crms = crms_of(settings, clock, memories)
+        self._aris = aris_of(settings)
+        self._templates = Templates(settings.zone, Path(folder) if (folder := settings.messages.templates) else None)
+        self._dispatch = Dispatch(database, self._senders(), clock, instead=Fallbacks(clock))
+        self._bells = self._hung(watched)
+
+    def ring(self) -> None:
+        """Something new may be owed."""
+        self._dispatch.ring()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send, sweep and ring until told to stop; what is being sent then is finished."""
+        log.info("outgoing", channels=sorted(self._channels), crms=sorted(self._crms))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._dispatch.run(stop), name="dispatch")
+                tasks.create_task(self._bells.run(stop), name="bells")
+                listening = [
+                    tasks.create_task(listener.run(), name=f"{name}-updates")
+                    for name, listener in self._listeners().items()
+                ]
+                await stop.wait()
+                for each in listening:
+                    each.cancel()
+        finally:
+            await self._aclose()
+
+    async def _aclose(self) -> None:
+        for notifier in self._channels.values():
+            await notifier.aclose()
+        for adapter, _ in self._crms.values():
+            await adapter.aclose()
+        for ari in self._aris.values():
+            await ari.aclose()
+
+    def _rung(self, sweep: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[None]]:
+        """The sweep, after which the dispatcher is woken if something is owed."""
+
+        async def work() -> None:
+            if await sweep():
+                self.ring()
+
+        return work
+
+    def _senders(self) -> dict[str, Sender]:
+        settings, roster, dials = self._settings, self.duties.roster, bool(self._aris)
+        posts: dict[str, Sender] = {
+            name: Post(name, notifier, self._database, roster, self._templates, dials=dials)
+            for name, notifier in self._channels.items()
+        }
+        hours = self._policy.hours
+        crms = {
+            name: CrmPost(name, adapter, self._database, hours, settings.language)
+            for name, (adapter, _) in self._crms.items()
+        }
+        return {**posts, **crms}
+
+    def _listeners(self) -> dict[str, Listener]:
+        """Who reads what people press and write, for each bot there is."""
+        settings, clock = self._settings, self._clock
+        linking, dialling = (
+            Linking(self._database, settings.people, clock),
+            dialling_of(settings, self._database, clock, self._aris),
+        )
+        bots = {name: bot for name, bot in self._channels.items() if isinstance(bot, Telegram)}
+        listeners: dict[str, Listener] = {}
+        for name, bot in bots.items():
+            buttons = Buttons(
+                channel=name,
+                database=self._database,
+                telegram=bot,
+                duties=self.duties,
+                policy=self._policy,
+                templates=self._templates,
+                linking=linking,
+                clock=clock,
+                dialling=dialling if self._aris else None,
+                ring=self.ring,
+            )
+            listeners[name] = Listener(bot.api, clock, buttons)
+        return listeners
+
+    def _hung(self, watched: Watched) -> Bells:
+        settings, clock, roster = self._settings, self._clock, self.duties.roster
+        bells = Bells(clock, settings.zone)
+        overdue = OverdueCallbacks(
+            database=self._database, duties=self.duties, policy=self._policy, clock=clock, ring=self.ring
+        )
+        bells.add("callbacks", SWEEP, overdue.sweep)
+        rules = to_rules(settings.alerts)
+        alerts = Alerts(self._database, rules, roster, self._policy, clock, watched.floors, watched.lost_links)
+        bells.add("alerts", SWEEP, self._rung(alerts.sweep))
+        plans = to_digests(settings.digests)
+        digests = Digests(self._database, plans, to_money(settings.money), roster, self._policy, clock)
+        if plans:
+            bells.add("digests", digests.next_at, self._rung(digests.sweep))
+            bells.add("digests-look", LOOK, self._rung(digests.sweep))
+        return bells
+
+
+def dialling_of(settings: Settings, database: AsyncEngine, clock: Clock, aris: Mapping[str, Ari]) -> Dialling:
+    """Click to call through those PBXs."""
+    dial = {name: settings.pbx[name].dial for name in aris}
+    dialers = {
+        name: AsteriskDialer(ari, dial[name], settings.region, abroad=dial[name].abroad) for name, ari in aris.items()
+    }
+    return Dialling(database, dialers, dial, settings.people, clock, blocked=blocked_numbers(settings))
+
+
+def aris_of(settings: Settings) -> dict[str, Ari]:
+    """The REST side of every PBX that has one, by node; to be closed in the end."""
+    return {name: Ari(ari_login(pbx.ari)) for name, pbx in settings.pbx.items() if pbx.ari is not None}
