@@ -118,9 +118,8 @@ class Outgoing:
             name: Post(name, notifier, self._database, roster, self._templates, dials=dials)
             for name, notifier in self._channels.items()
         }
-        hours = self._policy.hours
         crms = {
-            name: CrmPost(name, adapter, self._database, hours, settings.language)
+            name: CrmPost(adapter, self._database, roster, settings.language)
             for name, (adapter, _) in self._crms.items()
         }
         return {**posts, **crms}

@@ -162,8 +162,8 @@ async def test_a_task_is_opened_and_closed_in_the_crm(tmp_path: Path) -> None:
         (task,) = here.portal.tasks.values()
         assert task["RESPONSIBLE_ID"] == 15
         await here.shop.calls_back("102")
-        await here.until(lambda: task["STATUS"] == 5)
-        assert "Борис" in here.portal.comments[0][1] or "102" in here.portal.comments[0][1]
+        await here.until(lambda: task["STATUS"] == 5 and here.portal.comments)
+        assert here.portal.comments[0][1] == "С клиентом поговорили: Борис"
 
 
 async def test_a_step_of_the_chain_is_taken_by_the_sweep(tmp_path: Path) -> None:

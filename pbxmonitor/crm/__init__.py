@@ -73,6 +73,7 @@ class CallbackClosed:
     id: str
     state: State
     rescuer: str | None
+    rescuer_name: str | None = None
     user: str | None = None
     at: datetime
     call: str | None = None

@@ -20,8 +20,12 @@ def closing(callback: CallbackClosed) -> str:
     if callback.state is State.DISMISSED:
         return tr("crm.closed.dismissed")
     if callback.state is State.CLIENT_RETURNED:
-        return tr("crm.closed.client_returned", rescuer=callback.rescuer or tr("crm.somebody"))
-    return tr("crm.closed.reached", rescuer=callback.rescuer or tr("crm.somebody"))
+        return tr("crm.closed.client_returned", rescuer=_somebody(callback))
+    return tr("crm.closed.reached", rescuer=_somebody(callback))
+
+
+def _somebody(callback: CallbackClosed) -> str:
+    return callback.rescuer_name or callback.rescuer or tr("crm.somebody")
 
 
 def outcome(value: Outcome) -> str:

@@ -11,7 +11,7 @@ from pbxmonitor import crm
 from pbxmonitor.crm import CallbackClosed, CallbackOpened, CallEnded, Crm, Outcome, Reference
 from pbxmonitor.domain.call import Direction
 from pbxmonitor.domain.callback import State
-from pbxmonitor.domain.policy import WorkingHours
+from pbxmonitor.domain.roster import Roster
 from pbxmonitor.notify.wording import filters
 from pbxmonitor.store import schema
 from pbxmonitor.store.notices import unpacked
@@ -29,13 +29,13 @@ class CrmPost:
     per_second: float | None = None
     per_address_per_minute: float | None = None
 
-    def __init__(self, name: str, adapter: Crm, database: AsyncEngine, hours: WorkingHours, language: str) -> None:
-        self._name = name
+    def __init__(self, adapter: Crm, database: AsyncEngine, roster: Roster, language: str) -> None:
         self._crm = adapter
+        self._roster = roster
         self._database = database
         self._language = language
-        self._phone = filters(language, hours.zone)["phone"]
-        self._time = filters(language, hours.zone)["time"]
+        words = filters(language, roster.hours.zone)
+        self._phone, self._time = words["phone"], words["time"]
 
     async def send(self, delivery: Delivery) -> str | None:
         """Tell it; the reference is the CRM's own id of what was made."""
@@ -80,6 +80,7 @@ class CrmPost:
             id=values["id"],
             state=State(values["state"]),
             rescuer=values["rescuer"],
+            rescuer_name=self._roster.name_of(values["rescuer"]),
             at=values["at"],
             call=values["call"],
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -12,9 +12,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pbxmonitor.domain.kpi import Sums, total
+from pbxmonitor.domain.kpi import Histogram, Sums, total
+from pbxmonitor.domain.policy import Team
 from pbxmonitor.store import rolled, rollups, schema
 from pbxmonitor.store.agent_report import numbers
+from pbxmonitor.store.daily import Daily, daily
 from pbxmonitor.store.reports import Period
 from pbxmonitor.store.sums import by_hour, elapsed_ms, sums_of_rows
 from tests.properties.histories import BEGAN, ENDED, POLICY, WHOLE, ZONE, Base, History, days, histories, moments
@@ -158,20 +160,55 @@ def test_the_load_from_roll_ups_is_the_load_from_rows(history: History, some: se
 
 
 @MANY
+@given(history=histories(), some=subsets_of_days, begin=moments, end=moments)
+def test_the_load_by_hour_is_the_load_whatever_is_rolled_up(
+    history: History, some: set[date], begin: datetime, end: datetime
+) -> None:
+    begin, end = sorted((begin, end))
+    period = Period(begin=begin, end=end)
+    with rows_of(history) as connection:
+        straight: dict[int, int] = {}
+        for (_, _, hour, _, _), counts in rollups.load_of_rows(connection, period, POLICY).items():
+            straight[hour] = straight.get(hour, 0) + counts["calls"]
+        roll(connection, some)
+        assert rolled.calls_by_hour(connection, period, POLICY) == straight
+
+
+@MANY
 @given(history=histories(), some=subsets_of_days)
-def test_the_daily_counts_add_up_to_the_period(history: History, some: set[date]) -> None:
-    names = ("answered", "missed", "owned", "in_norm")
+def test_some_of_the_counts_are_those_of_all(history: History, some: set[date]) -> None:
+    names = ("missed", "picked", "forgotten")
     with rows_of(history) as connection:
         roll(connection, some)
-        daily = rolled.daily(connection, WHOLE, POLICY, timedelta(days=92))
-        found = {
-            key: total(Sums(**{name: getattr(day, name) for name in names}) for day in days)
-            for key, days in daily.items()
-        }
+        whole = rolled.sums(connection, WHOLE, POLICY)
+        found = rolled.sums(connection, WHOLE, POLICY, counts=names, counts_only=True)
+        assert found.keys() == whole.keys()
+        for key, sums in found.items():
+            assert [getattr(sums, name) for name in names] == [getattr(whole[key], name) for name in names]
+
+
+@MANY
+@given(history=histories(), some=subsets_of_days, norm=st.booleans())
+def test_the_daily_counts_add_up_to_the_period(history: History, some: set[date], norm: bool) -> None:
+    team = Team(key="own", name="Own", members=frozenset(), callback_norm=timedelta(minutes=1))
+    policy = replace(POLICY, teams=(team,)) if norm else POLICY
+    with rows_of(history) as connection:
+        roll(connection, some)
+        found = daily(connection, WHOLE, policy, timedelta(days=92))
         whole = of(connection, BEGAN, ENDED)
         for key in found.keys() | whole.keys():
-            one, other = found.get(key, Sums()), whole.get(key, Sums())
-            assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
+            told, sums = found.get(key, Daily()), whole.get(key, Sums())
+            assert (sum(told.missed), sum(told.offered)) == (sums.missed, sums.offered)
+            assert (sum(told.late), sum(told.owned)) == (sums.owned - sums.in_norm, sums.owned)
+            assert len({*told.day}) == len(told.day)
+            if norm:
+                assert len(told.delays) == len(told.day)
+                tries = [value for each in told.delays for value in values(each)]
+                assert sorted(tries) == sorted(values(sums.delays))
+
+
+def values(histogram: Histogram) -> list[int]:
+    return [value for value, count in histogram.items() for _ in range(count)]
 
 
 @MANY
