@@ -4,21 +4,26 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from pbxmonitor.clock import SystemClock
+from pbxmonitor.notify.templates import Templates
 from pbxmonitor.pbx.asterisk.ami import Ami, LinkDown, LinkUp, Refused
 from pbxmonitor.pbx.asterisk.ari import Ari
 from pbxmonitor.pbx.asterisk.ari_rest import AriError
 from pbxmonitor.pbx.asterisk.connect import ami_login, ari_login
 from pbxmonitor.pbx.asterisk.frames import Frame
 from pbxmonitor.settings import PbxSettings, Settings
+from pbxmonitor.settings_domain import to_roster
+from pbxmonitor.settings_errors import SettingsError
 from pbxmonitor.store.migrate import current, head
 from pbxmonitor.store.types import connect
 from pbxmonitor.texts import tr
+from pbxmonitor.work.office import checked
 
 PATIENCE = 15.0
 # Toggling a device state of our own makes Asterisk send one event that every filter lets through.
@@ -54,6 +59,22 @@ async def check(settings: Settings) -> list[Finding]:
     for pbx in settings.pbx.values():
         found += await _manager(pbx)
         found.append(await _rest(pbx))
+    return found + _messages(settings)
+
+
+def _messages(settings: Settings) -> list[Finding]:
+    """The tables of channels and CRMs, the site's own texts, and people whom nothing can reach."""
+    try:
+        parts = checked(settings)
+    except SettingsError as error:
+        return [_bad("channel_wrong", reason=str(error))]
+    found = [_ok("channels_fine", names=", ".join(sorted(parts)))] if parts else [_bad("no_channels", level="warning")]
+    folder = settings.messages.templates
+    wrong = Templates(settings.zone, Path(folder)).check() if folder else ()
+    found += [_bad("template_wrong", level="warning", reason=line) for line in wrong]
+    silent = [key for key, person in to_roster(settings).people.items() if settings.notify and not person.channels]
+    if silent:
+        found.append(_bad("people_silent", level="warning", names=", ".join(silent)))
     return found
 
 

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from pbxmonitor.domain.escalation import DEFAULT_STEPS, Duties
 from pbxmonitor.domain.roster import Role
-from pbxmonitor.settings_values import Seconds, Share, Spans, Table, duration, working_day
+from pbxmonitor.settings_values import Seconds, Share, Table, duration, working_day
 
 PersonKey = Annotated[str, Field(min_length=1, max_length=80)]
 OwnerRule = Literal["missed", "last_rung", "responsible", "fewest_open"]
@@ -30,7 +30,7 @@ def step_moment(value: object) -> timedelta | None:
     return None if value == "norm" else duration(value)
 
 
-Quiet = Annotated[Spans, BeforeValidator(quiet_spans)]
+Quiet = Annotated[tuple[tuple[time, time], ...], BeforeValidator(quiet_spans)]
 
 
 class PersonSettings(Table):

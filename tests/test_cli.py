@@ -178,7 +178,8 @@ def test_check_says_what_is_wrong_and_the_answer_is_no(run: Run) -> None:
     assert code == 1
     assert "✗ The settings name no PBX.\n  → In pbxmonitor.toml: [[pbx]]" in out
     found = json.loads(run("check", "--json")[1])
-    assert {"level": "error", "text": "The settings name no PBX.", "fix": found[-1]["fix"]} in found
+    assert {"level": "error", "text": "The settings name no PBX.", "fix": found[1]["fix"]} in found
+    assert found[-1]["text"] == "There is no channel: nobody hears of a missed call"
 
 
 def test_a_reader_who_has_seen_enough_gets_no_traceback(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pbxmonitor.settings import load
+from pbxmonitor.settings_domain import to_duties
 
 ROOT = Path(__file__).parents[1]
 # What a text file of the project is; recordings are somebody else's words.
@@ -82,7 +83,9 @@ def test_the_settings_of_the_pages_are_settings(page: str, tmp_path: Path, monke
     for number, text in enumerate(examples):
         path = tmp_path / f"{number}.toml"
         path.write_text(text.replace("/etc/pbxmonitor/", f"{tmp_path}/"), "utf-8")
-        assert set(load(path).pbx) == {"main"}
+        settings = load(path)
+        assert set(settings.pbx) == {"main"}
+        assert to_duties(settings).steps
 
 
 def test_no_file_names_a_registry_or_a_machine() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.settings import Settings, load
-from pbxmonitor.settings_domain import to_policy
+from pbxmonitor.settings_domain import to_duties, to_policy
 from pbxmonitor.settings_errors import SettingsError
 from pbxmonitor.settings_values import duration, share, system_zone, working_day
 
@@ -306,3 +306,49 @@ def test_numbers_that_never_open_a_callback_reach_the_policy_in_one_form(tmp_pat
 def test_settings_cannot_be_changed_after_they_are_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().language = "en"
+
+
+# people, and what is done about missed clients
+
+
+def test_quiet_hours_may_go_over_midnight(tmp_path: Path) -> None:
+    found = load(
+        written(tmp_path, '[messages]\nquiet_hours = "22:00-08:00"\n[people.anna]\nquiet_hours = "13:00-14:00"\n')
+    )
+    assert found.messages.quiet_hours == ((time(0), time(8)), (time(22), time.max))
+    assert found.people["anna"].quiet_hours == ((time(13), time(14)),)
+
+
+def test_a_chain_of_ones_own_becomes_duties(tmp_path: Path) -> None:
+    text = """
+[people.anna]
+channels = ["bot"]
+[teams.desk]
+people = ["anna"]
+[notify.bot]
+kind = "telegram"
+[crm.bitrix24]
+tasks = false
+[[callbacks.steps]]
+after = "norm"
+to = ["owner"]
+message = "overdue"
+"""
+    duties = to_duties(load(written(tmp_path, text)))
+    assert [(step.after, step.to, step.message) for step in duties.steps] == [(None, ("owner",), "overdue")]
+    assert (duties.tasks, duties.calls) == ((), ("bitrix24",))
+    assert (duties.roster.people["anna"].team, duties.roster.people["anna"].channels) == ("desk", ("bot",))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[messages]\nchannels = ["sms"]\n', "messages.channels: there is no channel sms; there is none yet"),
+        ('[callbacks]\nreserve = ["zoe"]\n', "callbacks.reserve: there is no person zoe; there is none yet"),
+        ('[callbacks]\nowner = ["luck"]\n', "callbacks.owner.0: must be"),
+        ('[[callbacks.steps]]\nafter = 0\nto = ["owner"]\nmesage = "missed"\n', "did you mean message?"),
+        ("[notify.x]\n[crm.x]\n", "crm: x is a channel's name too"),
+    ],
+)
+def test_what_is_wrong_about_people_is_one_line(text: str, said: str, tmp_path: Path) -> None:
+    assert said in complaint(tmp_path, text)

@@ -44,12 +44,17 @@ class OverdueCallbacks:
     async def sweep(self) -> int:
         """Portion by portion until nothing is due; how many callbacks were looked at."""
         done = 0
-        while found := await writing(self.database, lambda connection: self._portion(connection, self.clock.now())):
+        while found := await self.portion():
             done += found
         if done:
             self.ring()
             log.info("callbacks_swept", looked_at=done)
         return done
+
+    async def portion(self) -> int:
+        """Look at some of those that are due, in one transaction; how many."""
+        now = self.clock.now()
+        return await writing(self.database, lambda connection: self._portion(connection, now))
 
     def _portion(self, connection: sa.Connection, now: datetime) -> int:
         due = sa.select(schema.callback).where(_C.next_at <= now).order_by(_C.next_at, _C.node, _C.call)

@@ -2,11 +2,19 @@
 
 import sys
 
-from tests.bench import bench_daemon, bench_facts, bench_floor, bench_import, bench_reports, bench_rows
+from tests.bench import (
+    bench_callbacks,
+    bench_daemon,
+    bench_facts,
+    bench_floor,
+    bench_import,
+    bench_reports,
+    bench_rows,
+)
 from tests.bench.machine import machine
 
 if __name__ == "__main__":
     print(machine())
-    parts = (bench_facts, bench_rows, bench_floor, bench_daemon, bench_import, bench_reports)
+    parts = (bench_facts, bench_rows, bench_floor, bench_daemon, bench_import, bench_callbacks, bench_reports)
     held = [part.main() for part in parts]
     sys.exit(0 if all(each is not False for each in held) else 1)
