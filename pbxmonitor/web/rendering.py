@@ -1,0 +1,74 @@
+"""Pages as HTML: Jinja2 with the catalogue's texts, in the language of whoever looks; nothing needs a script inline."""
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from functools import cache
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from pbxmonitor.masking import masked_text
+from pbxmonitor.notify.wording import filters
+from pbxmonitor.texts import tr
+from pbxmonitor.web.site import site_of
+from pbxmonitor.web.viewer import Role, Viewer
+
+# What stands in the menu: the page, its text, and who sees it.
+MENU: Final = (
+    ("now", "web.menu.now", Role.EMPLOYEE),
+    ("employees", "web.menu.employees", Role.EMPLOYEE),
+    ("journal", "web.menu.journal", Role.EMPLOYEE),
+    ("callbacks", "web.menu.callbacks", Role.EMPLOYEE),
+)
+
+
+@cache
+def _environment(language: str, zone: tzinfo) -> Environment:
+    made = Environment(
+        loader=PackageLoader("pbxmonitor.web", "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(filters(language, zone))
+    made.globals["tr"] = lambda key, **values: tr(key, language=language, **values)
+    return made
+
+
+def page(request: Request, viewer: Viewer | None, name: str, status: int = 200, **words: Any) -> HTMLResponse:
+    """The page of that template in the viewer's language; addresses are made with `url('journal')`."""
+    site = site_of(request)
+    language = viewer.language if viewer is not None else language_of(request)
+    environment = _environment(language, site.settings.zone)
+    shared = {
+        "viewer": viewer,
+        "language": language,
+        "menu": [(each, text) for each, text, least in MENU if viewer is not None and viewer.at_least(least)],
+        "current": name.partition(".")[0],
+        "url": lambda path="", **query: address(request, path, query),
+        "phone": lambda number: shown(number, viewer, environment),
+    }
+    return HTMLResponse(environment.get_template(name).render({**shared, **words}), status)
+
+
+def address(request: Request, path: str, query: Mapping[str, Any] | None = None) -> str:
+    """The address of a page below the path that a reverse proxy serves us at."""
+    root = str(request.scope.get("root_path", "")).rstrip("/")
+    asked = "&".join(f"{key}={value}" for key, value in (query or {}).items() if value is not None)
+    return f"{root}/{path}" + (f"?{asked}" if asked else "")
+
+
+def language_of(request: Request) -> str:
+    """The language of a visitor whom nobody knows: his cookie's, else the site's."""
+    chosen = request.cookies.get("language")
+    return chosen if chosen in ("ru", "en") else site_of(request).settings.language
+
+
+def shown(number: str | None, viewer: Viewer | None, environment: Environment) -> str:
+    """A phone number as the viewer may see it."""
+    whole = viewer is not None and viewer.whole_numbers
+    text = environment.filters["phone"](number)
+    return str(text) if whole or not number else masked_text(number)

@@ -1,0 +1,44 @@
+"""What every page is made with: the settings, the rows, the floors as they are now; one for a running daemon."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pbxmonitor.clock import Clock
+from pbxmonitor.domain.escalation import Duties
+from pbxmonitor.domain.policy import Policy
+from pbxmonitor.feed import Feed
+from pbxmonitor.settings import Settings
+from pbxmonitor.work.dialling import Dialling
+
+
+def _none() -> Mapping[str, datetime]:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """`feeds` hold the floors by node, `lost_links` says since when a PBX is not heard, `ring` wakes the outbox."""
+
+    settings: Settings
+    database: AsyncEngine
+    policy: Policy
+    duties: Duties
+    clock: Clock
+    feeds: Mapping[str, Feed] = field(default_factory=dict)
+    lost_links: Callable[[], Mapping[str, datetime]] = _none
+    ring: Callable[[], None] = lambda: None
+    dialling: Dialling | None = None
+
+    def nodes(self) -> Sequence[str]:
+        """The PBXs that are followed."""
+        return sorted(self.settings.pbx)
+
+
+def site_of(request: Request) -> Site:
+    """The site that this request is served by."""
+    site: Site = request.app.state.site
+    return site
