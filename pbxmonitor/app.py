@@ -11,7 +11,6 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor.clock import Clock, SystemClock, every
@@ -29,7 +28,7 @@ from pbxmonitor.store.leases import LeaseLost, acquire, release, renew
 from pbxmonitor.store.ledger import Ledger
 from pbxmonitor.store.migrate import upgrade
 from pbxmonitor.store.rollups import roll_up
-from pbxmonitor.store.types import connect
+from pbxmonitor.store.types import AWAY, connect, first_line
 
 log = structlog.get_logger()
 # Batches between the link and the engine: a full queue slows the link's reader, whose own bound then counts.
@@ -85,8 +84,8 @@ async def roll_up_once(database: AsyncEngine, policy: Policy, clock: Clock) -> N
     """Roll up the days that are over, and again those that were touched; a database that is away is asked later."""
     try:
         days = await roll_up(database, policy, clock.now())
-    except (DBAPIError, OSError) as error:
-        log.warning("sums_wait", reason=str(error).splitlines()[0] if str(error) else type(error).__name__)
+    except AWAY as error:
+        log.warning("sums_wait", reason=first_line(error))
     else:
         log.debug("sums_rolled_up", days=days)
 
@@ -145,10 +144,14 @@ class NodeRun:
                     await self._follow()
             except* LeaseLost as lost:
                 log.error("lease_lost", node=self._pbx.node, reason=str(lost.exceptions[0]))
-            except* (DBAPIError, OSError) as error:
-                log.error("database_away", node=self._pbx.node, reason=str(error.exceptions[0]).splitlines()[0])
+            except* AWAY as error:
+                log.error("database_away", node=self._pbx.node, reason=first_line(error.exceptions[0]))
             except* Exception:
                 log.exception("node_restarts", node=self._pbx.node)
+            finally:
+                # What was seen last is not what is so; another daemon may follow this PBX by now.
+                self._watched.feeds.pop(self._pbx.node, None)
+                self._watched.nodes.pop(self._pbx.node, None)
             if not self._stop.is_set():
                 await self._pause(RESTART_S)
 
@@ -206,8 +209,8 @@ class NodeRun:
                 continue
             try:
                 self._ledger.lease = await renew(self._database, self._ledger.lease, self._clock.now(), LEASE)
-            except (DBAPIError, OSError) as error:
-                log.warning("lease_not_renewed", node=self._pbx.node, reason=str(error).splitlines()[0])
+            except AWAY as error:
+                log.warning("lease_not_renewed", node=self._pbx.node, reason=first_line(error))
 
 
 async def _drained(queue: asyncio.Queue[Batch | None]) -> AsyncIterator[Batch]:

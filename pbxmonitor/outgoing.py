@@ -23,7 +23,9 @@ from pbxmonitor.settings import Settings
 from pbxmonitor.settings_alerts import to_rules
 from pbxmonitor.settings_digests import to_digests, to_money
 from pbxmonitor.settings_domain import to_duties
+from pbxmonitor.store import outbox
 from pbxmonitor.store.memory import StoredMemory
+from pbxmonitor.store.types import AWAY, first_line, writing
 from pbxmonitor.work.alerts import Alerts
 from pbxmonitor.work.buttons import Buttons
 from pbxmonitor.work.callbacks import OverdueCallbacks
@@ -39,6 +41,7 @@ from pbxmonitor.work.scheduler import Bells
 log = structlog.get_logger()
 SWEEP = timedelta(seconds=5)
 LOOK = timedelta(minutes=10)
+EXPIRE = timedelta(minutes=1)
 
 
 @dataclass
@@ -86,7 +89,7 @@ class Outgoing:
                 tasks.create_task(self._dispatch.run(stop), name="dispatch")
                 tasks.create_task(self._bells.run(stop), name="bells")
                 listening = [
-                    tasks.create_task(listener.run(), name=f"{name}-updates")
+                    tasks.create_task(self._heard(name, listener), name=f"{name}-updates")
                     for name, listener in self._listeners().items()
                 ]
                 await stop.wait()
@@ -95,6 +98,15 @@ class Outgoing:
         finally:
             await self._aclose()
 
+    async def _heard(self, name: str, listener: Listener) -> None:
+        """Listen to that bot for ever; while the database is away, what people press waits."""
+        while True:
+            try:
+                await listener.run()
+            except AWAY as error:
+                log.error("updates_wait", channel=name, reason=first_line(error))
+                await self._clock.sleep(SWEEP.total_seconds())
+
     async def _aclose(self) -> None:
         for notifier in self._channels.values():
             await notifier.aclose()
@@ -102,6 +114,10 @@ class Outgoing:
             await adapter.aclose()
         for ari in self._aris.values():
             await ari.aclose()
+
+    async def _expire(self) -> None:
+        now = self._clock.now()
+        await writing(self._database, lambda connection: outbox.expire(connection, now))
 
     def _rung(self, sweep: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[None]]:
         """The sweep, after which the dispatcher is woken if something is owed."""
@@ -156,6 +172,7 @@ class Outgoing:
             database=self._database, duties=self.duties, policy=self._policy, clock=clock, ring=self.ring
         )
         bells.add("callbacks", SWEEP, overdue.sweep)
+        bells.add("too-late", EXPIRE, self._expire)
         rules = to_rules(settings.alerts)
         alerts = Alerts(self._database, rules, roster, self._policy, clock, watched.floors, watched.lost_links)
         bells.add("alerts", SWEEP, self._rung(alerts.sweep))

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from pbxmonitor.clock import Clock
 from pbxmonitor.domain.floor import Change
@@ -13,6 +12,7 @@ from pbxmonitor.engine import Engine
 from pbxmonitor.metrics import Metrics
 from pbxmonitor.pbx import Batch, Silence
 from pbxmonitor.spool import Spool
+from pbxmonitor.store.types import AWAY, first_line
 from pbxmonitor.tracking import tell
 
 log = structlog.get_logger()
@@ -53,10 +53,9 @@ class Recorder:
                 return True
             poisoned = self.engine.poisoned
             changes = await self.engine.take(batch)
-        except (DBAPIError, OSError) as error:
+        except AWAY as error:
             self._retry_at = self.clock.now() + RETRY
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            log.error("database_away", node=self._node, reason=reason)
+            log.error("database_away", node=self._node, reason=first_line(error))
             return False
         self.metrics.facts_put_aside.labels(self._node).inc(self.engine.poisoned - poisoned)
         self._count(changes)

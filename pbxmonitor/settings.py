@@ -123,6 +123,7 @@ class QueuePolicySettings(Table):
     short_hangup: Seconds | None = None
     dropped_within: Seconds | None = None
     callback_norm: Seconds | None = None
+    hours: Annotated[HoursSettings | None, BeforeValidator(spread_days)] = None
 
 
 class PolicySettings(Table):

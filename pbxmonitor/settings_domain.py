@@ -1,12 +1,14 @@
 """The settings as values of the domain: the policy that calls are judged by, the people, what is done about a miss."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import time
+from typing import Any
 
 from pbxmonitor.domain import policy as domain
-from pbxmonitor.domain.escalation import Duties, Step
+from pbxmonitor.domain.escalation import Duties
 from pbxmonitor.domain.roster import Person, Role, Roster
-from pbxmonitor.settings import Settings
+from pbxmonitor.settings import HoursSettings, QueuePolicySettings, Settings
 from pbxmonitor.settings_people import PersonSettings
 from pbxmonitor.settings_values import DAYS
 
@@ -15,7 +17,7 @@ def to_policy(settings: Settings, canonical: Callable[[str], str | None] = str) 
     """The domain's policy; `canonical` makes a written number E.164, or None when it is not one."""
     plain = settings.policy.model_dump(exclude={"hours", "queues", "peak_hours"})
     numbers = canonical_numbers(settings.numbers.every, canonical)
-    queues = {name: own.model_dump(exclude_none=True) for name, own in settings.policy.queues.items()}
+    queues = {name: _of_queue(settings, own) for name, own in settings.policy.queues.items()}
     return domain.Policy(
         **plain,
         hours=_hours(settings),
@@ -55,13 +57,9 @@ def canonical_numbers(written: Iterable[str], canonical: Callable[[str], str | N
 
 def to_duties(settings: Settings) -> Duties:
     """Who is told and what is done about missed clients."""
-    steps = tuple(
-        Step(after=step.after, to=step.to, message=step.message, channels=step.channels)
-        for step in settings.callbacks.steps
-    )
     return Duties(
         roster=to_roster(settings),
-        steps=steps,
+        steps=settings.callbacks.chain,
         snooze=settings.callbacks.snooze,
         tasks=tuple(name for name, table in settings.crm.items() if table.get("tasks", True)),
         calls=tuple(name for name, table in settings.crm.items() if table.get("calls", True)),
@@ -93,7 +91,16 @@ def _person(settings: Settings, key: str, entry: PersonSettings) -> Person:
     )
 
 
-def _hours(settings: Settings) -> domain.WorkingHours:
-    hours = settings.policy.hours
+def _of_queue(settings: Settings, own: QueuePolicySettings) -> dict[str, Any]:
+    """What a queue has of its own; without holidays of its own it has those of the site."""
+    changes = own.model_dump(exclude_none=True, exclude={"hours"})
+    if own.hours is not None:
+        hours = _hours(settings, own.hours)
+        changes["hours"] = hours if own.hours.holidays else replace(hours, holidays=settings.policy.hours.holidays)
+    return changes
+
+
+def _hours(settings: Settings, own: HoursSettings | None = None) -> domain.WorkingHours:
+    hours = own or settings.policy.hours
     week = tuple(getattr(hours, day) for day in DAYS)
     return domain.WorkingHours(zone=settings.zone, week=week if any(week) else (), holidays=hours.holidays)

@@ -1,11 +1,11 @@
 """The tables of the settings about people: who they are, how they are reached, what is done about a missed client."""
 
 from datetime import time, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from pbxmonitor.domain.escalation import DEFAULT_STEPS, Duties
+from pbxmonitor.domain.escalation import DEFAULT_STEPS, Duties, Step
 from pbxmonitor.domain.roster import Role
 from pbxmonitor.settings_values import Seconds, Share, Table, duration, working_day
 
@@ -71,18 +71,12 @@ class MessageSettings(Table):
 
 
 class StepSettings(Table):
-    """One step of the escalation chain; `after` is working time, or `norm`."""
+    """One step of the escalation chain; `after` is working time since the opening, or `norm`, or time since that."""
 
     after: Annotated[timedelta | None, BeforeValidator(step_moment)]
     to: Annotated[tuple[str, ...], Field(min_length=1)]
     message: Literal["missed", "overdue", "escalated", "task"] = "escalated"
     channels: tuple[str, ...] = ()
-
-
-DEFAULT_CHAIN = tuple(
-    StepSettings.model_construct(after=step.after, to=step.to, message=step.message, channels=step.channels)
-    for step in DEFAULT_STEPS
-)
 
 
 class CallbackSettings(Table):
@@ -92,7 +86,29 @@ class CallbackSettings(Table):
     responsible: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     reserve: tuple[str, ...] = ()
     snooze: Seconds = Duties().snooze
-    steps: tuple[StepSettings, ...] = DEFAULT_CHAIN
+    steps: tuple[StepSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        """Steps come one after another, counted from the opening and after `norm` from the deadline."""
+        least = timedelta()
+        for number, step in enumerate(self.steps):
+            if step.after is not None and step.after < least:
+                raise ValueError(f"steps: step {number + 1} comes before the one above; order them by time")
+            least = timedelta() if step.after is None else step.after
+        if sum(step.after is None for step in self.steps) > 1:
+            raise ValueError("steps: norm can stand once only")
+        return self
+
+    @property
+    def chain(self) -> tuple[Step, ...]:
+        """The steps of the domain: the site's own, else the usual ones."""
+        norm = next((number for number, step in enumerate(self.steps) if step.after is None), len(self.steps))
+        own = tuple(
+            Step(after=step.after, late=number > norm, to=step.to, message=step.message, channels=step.channels)
+            for number, step in enumerate(self.steps)
+        )
+        return own or DEFAULT_STEPS
 
 
 class DialSettings(Table):

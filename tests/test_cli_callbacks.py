@@ -95,15 +95,15 @@ def test_one_is_taken_and_dismissed_from_the_command_line(run: Run, missed: str,
     code, out, _ = run("callback", "dismiss", missed, "--by", "102", "--reason", "a fax")
     assert (code, out) == (0, f"Done: {CLIENT}, dismissed.\n")
     assert state(site) == ("dismissed", "102", "a fax")
-    code, _, err = run("callback", "snooze", missed)
+    code, _, err = run("callback", "snooze", missed, "--by", "102")
     assert (code, err) == (2, "pbxmonitor: This callback is closed already.\n")
 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["take", "main/9.9"], "There is no such callback."),
-        (["take", "9.9"], "9.9: write NODE/CALL, as `pbxmonitor callback list` prints it"),
+        (["take", "main/9.9", "--by", "101"], "There is no such callback."),
+        (["take", "9.9", "--by", "101"], "9.9: write NODE/CALL, as `pbxmonitor callback list` prints it"),
         (["take", "main/9.9", "--by", "zoe"], "--by zoe: there is no such person in the settings"),
         (["assign", "main/9.9", "--to", "zoe"], "--to zoe: there is no such person in the settings"),
     ],

@@ -37,6 +37,11 @@ def upgrade() -> None:
         batch.add_column(_word("dismissed_by", NAME, null=True))
         batch.add_column(_word("reason", 400, null=True))
     op.create_index("ix_callback_next_at", "callback", ["next_at"])
+    op.create_index("ix_callback_owner_closed_at", "callback", ["owner", "closed_at"])
+    # What is open goes through the chain from where it stands.
+    callback = sa.table("callback", sa.column("next_at"), sa.column("opened_at"), sa.column("closed_at"))
+    op.execute(sa.update(callback).where(callback.c.closed_at.is_(None)).values(next_at=callback.c.opened_at))
+    op.create_index("ix_delivery_state_expires_at", "delivery", ["state", "expires_at"])
     with op.batch_alter_table("callback_attempt") as batch:
         batch.add_column(sa.Column("voicemail", sa.Boolean(), nullable=False, server_default=sa.false()))
     _tell()
@@ -137,6 +142,7 @@ def _let_people_in() -> None:
         **TABLE_OPTIONS,
     )
     op.create_index("ix_dialled_person_at", "dialled", ["person", "at"])
+    op.create_index("ix_dialled_at", "dialled", ["at"])
 
 
 def downgrade() -> None:
@@ -144,6 +150,8 @@ def downgrade() -> None:
         op.drop_table(table)
     with op.batch_alter_table("callback_attempt") as batch:
         batch.drop_column("voicemail")
+    op.drop_index("ix_delivery_state_expires_at", "delivery")
+    op.drop_index("ix_callback_owner_closed_at", "callback")
     op.drop_index("ix_callback_next_at", "callback")
     with op.batch_alter_table("callback") as batch:
         for name in ("step", "next_at", "snoozed_until", "taken_by", "taken_at", "dismissed_by", "reason"):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 callback = typer.Typer(help="Clients who wait for a call: list them, take, snooze, dismiss, confirm.", **OPTIONS)
 Id = Annotated[str, typer.Argument(metavar="ID", help="NODE/CALL, as `callback list` prints it.")]
+Mine = Annotated[str, typer.Option("--by", help="The person who does it, as the settings name him.")]
 By = Annotated[str | None, typer.Option("--by", help="The person who does it; you, by your login, unless given.")]
 
 
@@ -37,13 +38,13 @@ def list_open(context: typer.Context, node: Node = None, as_json: AsJson = False
 
 
 @callback.command()
-def take(context: typer.Context, key: Id, by: By = None) -> None:
+def take(context: typer.Context, key: Id, by: Mine) -> None:
     """I call this client back."""
     _do(context, key, "take", by)
 
 
 @callback.command()
-def snooze(context: typer.Context, key: Id, by: By = None) -> None:
+def snooze(context: typer.Context, key: Id, by: Mine) -> None:
     """Remind me later."""
     _do(context, key, "snooze", by)
 
@@ -60,7 +61,7 @@ def dismiss(
 
 
 @callback.command()
-def mobile(context: typer.Context, key: Id, by: By = None) -> None:
+def mobile(context: typer.Context, key: Id, by: Mine) -> None:
     """I have talked to this client from a phone that is not followed."""
     _do(context, key, "mobile", by)
 

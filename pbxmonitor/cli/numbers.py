@@ -77,7 +77,7 @@ def _canonical(settings: "Settings", number: str) -> str:
     from pbxmonitor.pbx.asterisk.naming import canonical
 
     found = canonical(number, settings.region)
-    if not found or not found.startswith("+"):
+    if not found or not found.removeprefix("+").isdigit():
         raise PlainError(f"{number}: is not a phone number; write it as +79161234567 or 8 916 123-45-67")
     return found
 

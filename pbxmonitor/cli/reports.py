@@ -176,7 +176,7 @@ async def _callbacks(what: Asked) -> "Exhibit":
 
     settings, stretch = what.settings, what.stretch
     rows = await reporting.callbacks(settings, stretch.begin, stretch.end, what.node)
-    steps = [step.to for step in settings.callbacks.steps]
+    steps = [step.to for step in settings.callbacks.chain]
     return callbacks(rows, stretch, settings.zone, reporting.names_of(settings), steps)
 
 

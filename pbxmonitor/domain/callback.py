@@ -130,7 +130,8 @@ def _missed(
         if call.key in joined.missed_calls:
             return ()
         return (evolve(joined, missed_calls=(*joined.missed_calls, call.key)),)
-    due_at = policy.hours.after(call.ended_at, policy.callback_norm)
+    own = policy.of_queue(_queue_of(call))
+    due_at = own.hours.after(call.ended_at, own.callback_norm)
     return (
         Callback(
             node=call.node,
@@ -155,7 +156,7 @@ def owner_by_rules(call: Call, judgement: Judgement, policy: Policy, pick: Pick 
 
 
 def _candidates(rule: str, call: Call, judgement: Judgement, policy: Policy) -> Sequence[str]:
-    queue = next((stage.name for stage in call.stages if stage.kind is StageKind.QUEUE), "")
+    queue = _queue_of(call) or ""
     match rule:
         case "missed":
             owner = owner_of(call, judgement)
@@ -167,6 +168,11 @@ def _candidates(rule: str, call: Call, judgement: Judgement, policy: Policy) -> 
         case _:
             return policy.responsible.get(queue) or policy.employees
     return (owner,) if owner is not None else ()
+
+
+def _queue_of(call: Call) -> str | None:
+    """The first queue that the caller came to."""
+    return next((stage.name for stage in call.stages if stage.kind is StageKind.QUEUE), None)
 
 
 def owner_of(call: Call, judgement: Judgement) -> str | None:

@@ -17,10 +17,12 @@ CRM: Final = "crm"
 class Step:
     """What happens `after` so much working time (None: the callback's norm): who is told what, through which channels.
 
-    `to` are words of the roster, or `crm` for a task in every CRM; without `channels`, each person's own are used.
+    The time is counted from the callback's opening, of one that is `late` from its deadline. `to` are words of the
+    roster, or `crm` for a task in every CRM; without `channels`, each person's own are used.
     """
 
     after: timedelta | None
+    late: bool = False
     to: tuple[str, ...]
     message: str
     channels: tuple[str, ...] = ()
@@ -29,9 +31,9 @@ class Step:
 DEFAULT_STEPS: Final = (
     Step(after=timedelta(), to=("owner",), message="missed"),
     Step(after=None, to=("owner", "supervisor"), message="overdue"),
-    Step(after=timedelta(minutes=20), to=("reserve",), message="escalated"),
-    Step(after=timedelta(minutes=30), to=("director",), message="escalated"),
-    Step(after=timedelta(minutes=60), to=(CRM,), message="task"),
+    Step(after=timedelta(minutes=10), late=True, to=("reserve",), message="escalated"),
+    Step(after=timedelta(minutes=20), late=True, to=("director",), message="escalated"),
+    Step(after=timedelta(minutes=50), late=True, to=(CRM,), message="task"),
 )
 
 
@@ -60,32 +62,37 @@ class Progress:
 
 
 def moment_of(step: Step, debt: Callback, policy: Policy) -> datetime:
-    """When that step is due: working time after the callback was opened; for the norm itself, its deadline."""
+    """When that step is due: working time after the callback was opened, or after its deadline."""
     if step.after is None:
         return debt.due_at
-    return policy.hours.after(debt.opened_at, step.after)
+    return policy.hours.after(debt.due_at if step.late else debt.opened_at, step.after)
 
 
-def expiry_of(debt: Callback, policy: Policy) -> datetime:
-    """When the debt is given up."""
-    return debt.opened_at + policy.callback_keep
+def expiry_of(debt: Callback, policy: Policy, missed_at: datetime | None = None) -> datetime:
+    """When the debt is given up: so long after the last missed call, where that is known."""
+    return max(debt.opened_at, missed_at or debt.opened_at) + policy.callback_keep
 
 
 def steps_due(
-    duties: Duties, debt: Callback, progress: Progress, policy: Policy, now: datetime
+    duties: Duties,
+    debt: Callback,
+    progress: Progress,
+    policy: Policy,
+    now: datetime,
+    missed_at: datetime | None = None,
 ) -> tuple[tuple[Step, ...], Progress]:
     """The steps to take now, and how far the callback has come with them.
 
-    While it sleeps nothing is taken; what fell due meanwhile is, when it wakes.
+    A callback that was put off goes through the chain as any other: only its owner is not told until he is reminded.
     """
     if debt.closed:
         return (), replace(progress, next_at=None, snoozed_until=None)
-    last = expiry_of(debt, policy)
-    if progress.snoozed_until is not None and progress.snoozed_until > now:
-        return (), replace(progress, next_at=min(progress.snoozed_until, last))
     number = progress.step
     while number < len(duties.steps) and moment_of(duties.steps[number], debt, policy) <= now:
         number += 1
-    ahead = moment_of(duties.steps[number], debt, policy) if number < len(duties.steps) else last
-    taken = duties.steps[progress.step : number]
-    return taken, replace(progress, step=number, snoozed_until=None, next_at=min(ahead, last))
+    ahead = [expiry_of(debt, policy, missed_at)]
+    if number < len(duties.steps):
+        ahead.append(moment_of(duties.steps[number], debt, policy))
+    if progress.snoozed_until is not None and progress.snoozed_until > now:
+        ahead.append(progress.snoozed_until)
+    return duties.steps[progress.step : number], replace(progress, step=number, next_at=min(ahead))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pbxmonitor.domain.call import Call, Direction, EndedBy, Offer, OfferResult, Talk
+from pbxmonitor.domain.call import Call, Direction, EndedBy, Offer, OfferResult, StageKind, Talk
 from pbxmonitor.domain.callback import AttemptResult, Callback, Colour, State, client_of, owner_of
 from pbxmonitor.domain.explain_cause import Told, against, cause_told, own_policy, rang_s, real, talked_s
 from pbxmonitor.domain.judge import Cause, Disposition, Judgement, Verdict, rang, short_hangup
@@ -237,7 +237,12 @@ def _callback(call: Call, judged: Judgement, debt: Callback | None, policy: Poli
 def _opened(call: Call, debt: Callback, policy: Policy) -> Told:
     if debt.missed_calls[0] != call.key:
         return "joined", {"n": debt.priority, "call": debt.missed_calls[0]}
-    return "opened", {"at": debt.opened_at, "due_at": debt.due_at, "norm_s": policy.callback_norm.total_seconds()}
+    return "opened", {"at": debt.opened_at, "due_at": debt.due_at, "norm_s": _norm(call, policy)}
+
+
+def _norm(call: Call, policy: Policy) -> float:
+    queue = next((stage.name for stage in call.stages if stage.kind is StageKind.QUEUE), None)
+    return policy.of_queue(queue).callback_norm.total_seconds()
 
 
 def _owner(call: Call, judged: Judgement, debt: Callback) -> Told:

@@ -3,7 +3,6 @@
 What each number means stands in docs/metrics.md. Times are whole milliseconds, so that no order of adding matters.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -227,12 +226,13 @@ class Goal:
 
 def goal(days: Sequence[tuple[date, int, int]], limit: float, part: int, whole: int) -> Goal:
     """What the daily (day, part, whole), oldest first, say of a limit; `part` of `whole` is the stretch itself."""
-    answers = [(day, some <= limit * of + 1e-9) for day, some, of in _weeks(days)]
     met = part <= limit * whole + 1e-9 if whole else None
-    if not answers:
-        return Goal(met=met)
-    since, lately = answers[-1]
-    for day, answer in reversed(answers):
+    since: date | None = None
+    lately: bool | None = None
+    for day, some, of in _weeks(days):
+        answer = some <= limit * of + 1e-9
+        if lately is None:
+            lately = answer
         if answer is not lately:
             break
         since = day
@@ -240,17 +240,16 @@ def goal(days: Sequence[tuple[date, int, int]], limit: float, part: int, whole: 
 
 
 def _weeks(days: Sequence[tuple[date, int, int]]) -> Iterator[tuple[date, int, int]]:
-    """For each day with data, the sums of the seven days that end with it."""
-    week: deque[tuple[date, int, int]] = deque()
+    """For each day with data, the last one first, the sums of the seven days that end with it."""
     part = whole = 0
-    for day, some, of in days:
-        week.append((day, some, of))
-        part, whole = part + some, whole + of
-        while (day - week[0][0]).days >= DAYS_OF_WEEK:
-            _, gone, gone_of = week.popleft()
-            part, whole = part - gone, whole - gone_of
+    first = len(days)
+    for day, some, of in reversed(days):
+        while first and (day - days[first - 1][0]).days < DAYS_OF_WEEK:
+            first -= 1
+            part, whole = part + days[first][1], whole + days[first][2]
         if of:
             yield day, part, whole
+        part, whole = part - some, whole - of
 
 
 def peak_hours(load: Mapping[int, int]) -> frozenset[int]:

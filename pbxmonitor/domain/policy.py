@@ -109,7 +109,7 @@ class Policy:
     service_levels: tuple[timedelta, ...] = (timedelta(seconds=20),)
     hours: WorkingHours = field(default_factory=WorkingHours)
     never_call_back: frozenset[str] = frozenset()
-    queues: Mapping[str, Mapping[str, timedelta]] = field(default_factory=dict)
+    queues: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     teams: tuple[Team, ...] = ()
     owner_rules: tuple[str, ...] = ("missed",)
     responsible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

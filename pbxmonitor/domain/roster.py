@@ -78,10 +78,10 @@ class Roster:
         return (self.people[word],) if word in self.people else ()
 
     def _supervisors(self, team: str | None) -> Iterable[Person]:
-        """Those who lead that team, else those who lead no team in particular."""
+        """Those who lead that team, else those who lead no team in particular, else all of them."""
         known = [person for person in self.people.values() if person.role is Role.SUPERVISOR]
         own = [person for person in known if team is not None and team in person.leads]
-        return own or [person for person in known if not person.leads]
+        return own or [person for person in known if not person.leads] or known
 
     def leads(self, person: Person, agent: str) -> bool:
         """Whether that agent's matters are that person's: everybody's for managers and directors."""

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from pbxmonitor.domain.callback import Callback, State, dismissed, reached_by_mobile
 from pbxmonitor.domain.escalation import Duties, Progress, steps_due
 from pbxmonitor.domain.policy import Policy
-from pbxmonitor.store import schema
+from pbxmonitor.store import outbox, schema
+from pbxmonitor.store.case import Case, case_of
 from pbxmonitor.store.covered import Scope
 from pbxmonitor.store.debts import Key, debt_row, progress_of, progress_row, recolour, with_attempts
-from pbxmonitor.store.duty import Case, case_of, settle_duty
+from pbxmonitor.store.duty import nudge, settle_duty
 from pbxmonitor.store.form import to_text
 from pbxmonitor.store.rejudge import lock_writers
 from pbxmonitor.store.resettle import days_of, resettled, write_resettled
@@ -71,6 +72,8 @@ def act(connection: sa.Connection, duties: Duties, policy: Policy, key: Key, dee
         if not moved.debt.closed:
             progress = _looked_at(duties, policy, moved, now)
         _write(connection, policy, replace(moved, progress=progress))
+        if deed.hand is Hand.ASSIGN:
+            outbox.put(connection, nudge(duties, policy, moved, now, "assigned", now.isoformat()))
     return find(connection, key).debt
 
 
@@ -112,13 +115,23 @@ def _details(deed: Deed) -> dict[str, str]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _taken(_duties: Duties, case: Case, deed: Deed, now: datetime) -> Case:
+def _taken(duties: Duties, case: Case, deed: Deed, now: datetime) -> Case:
+    """His from now on; somebody else's only for who leads that one: two must not call the same client."""
+    holder = case.progress.taken_by
+    if holder is not None and holder != deed.who and not _leads(duties, deed.who, holder):
+        raise CannotAct("callback.cannot.taken")
     return replace(case, progress=replace(case.progress, taken_by=deed.who, taken_at=now))
 
 
+def _leads(duties: Duties, who: str, agent: str) -> bool:
+    person = duties.roster.people.get(who)
+    return person is not None and duties.roster.leads(person, agent)
+
+
 def _snoozed(duties: Duties, case: Case, deed: Deed, now: datetime) -> Case:
-    progress = replace(case.progress, snoozed_until=now + duties.snooze, taken_by=case.progress.taken_by or deed.who)
-    return replace(case, progress=progress)
+    """He takes it, and is reminded; everybody else hears of it in time all the same."""
+    taken = _taken(duties, case, deed, now)
+    return replace(taken, progress=replace(taken.progress, snoozed_until=now + duties.snooze))
 
 
 def _dismissed(_duties: Duties, case: Case, deed: Deed, now: datetime) -> Case:
@@ -148,7 +161,8 @@ _HANDS: Final[dict[Hand, Callable[[Duties, Case, Deed, datetime], Case]]] = {
 
 def _looked_at(duties: Duties, policy: Policy, case: Case, now: datetime) -> Progress:
     """When it must be looked at again; steps that are due are taken by whoever looks then."""
-    steps, progress = steps_due(duties, case.debt, case.progress, policy, now)
+    policy = policy.of_queue(case.queue)
+    steps, progress = steps_due(duties, case.debt, case.progress, policy, now, case.at)
     return replace(case.progress, next_at=now) if steps else progress
 
 
@@ -179,8 +193,6 @@ def _correct(
         mark_stale(connection, node, days)
     again = find(connection, case.key)
     progress = settle_duty(connection, duties, policy, debt, again, now)
-    if not again.debt.closed:
-        progress = _looked_at(duties, policy, again, now)
     connection.execute(
         sa.update(schema.callback)
         .where(_C.node == case.key[0], _C.call == case.key[1])

@@ -9,19 +9,20 @@ import sqlalchemy as sa
 
 from pbxmonitor.domain import kpi
 from pbxmonitor.domain.agent import AgentState
-from pbxmonitor.domain.kpi import Standing, Sums
+from pbxmonitor.domain.kpi import Histogram, Sums
 from pbxmonitor.domain.policy import Policy, Team
 from pbxmonitor.domain.view import Json
 from pbxmonitor.store import rolled, schema
+from pbxmonitor.store.colleagues import Colleagues
+from pbxmonitor.store.daily import Daily, daily
 from pbxmonitor.store.reports import Period
-from pbxmonitor.store.rolled import Day
 from pbxmonitor.store.sums import Key
 
 ALL_NODES: Final = "*"
 # How far back «since when» looks before the period's end.
 LOOK_BACK: Final = timedelta(days=92)
-# Peak-hour DND is remarkable from this part of the peak time on, and from so many times the colleagues' mean.
-DND_PART, DND_TIMES = 0.1, 2.0
+# What the period before is compared by.
+_COMPARED: Final = ("answered", "missed", "picked", "pickup_ms", "short_hangups", "forgotten")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +48,18 @@ def agents(connection: sa.Connection, question: Question) -> list[Json]:
     if len(rolled.nodes(connection, period)) == 1:
         question = replace(question, people=frozenset())
     now = _people(question, rolled.sums(connection, period, policy))
-    was = (
-        _people(question, rolled.sums(connection, question.before, policy, counts_only=True)) if question.before else {}
-    )
+    was = _before(connection, question)
     shown = {key: sums for key, sums in now.items() if _says_something(sums)}
     peak = policy.peak_hours if policy.peak_hours is not None else peak_hours(connection, period, policy)
     days = _days(connection, question)
     names, teams = _names(connection), _teams(shown, policy)
-    report = _Report(shown, teams, peak, peak_capacity_ms(peak, period, policy), policy)
+    dnd = {key: kpi.spent_ms(sums.spent, AgentState.DND, peak) for key, sums in shown.items()}
+    colleagues = Colleagues(shown, teams, dnd, peak_capacity_ms(peak, period, policy), policy)
     return [
         {"node": key[0], "agent": key[1], "name": names.get(key), "team": team and team.name}
         | numbers(sums, peak)
-        | report.beside(key)
-        | {"goals": goals(sums, days.get(key, []), policy, team)}
+        | colleagues.beside(key)
+        | {"goals": goals(sums, days.get(key, Daily()), policy, team)}
         | {"before": before(was.get(key, Sums())) if question.before else None}
         for (key, sums), team in zip(shown.items(), map(policy.team_of, (key[1] for key in shown)), strict=True)
     ]
@@ -137,84 +137,13 @@ def before(sums: Sums) -> Json:
     }
 
 
-class _Report:
-    """Everybody beside his team-mates; the norm is what the others of the team do together."""
-
-    def __init__(
-        self, rows: Mapping[Key, Sums], teams: Mapping[Key, str], peak: frozenset[int], capacity: int, policy: Policy
-    ) -> None:
-        self._rows, self._teams, self._capacity, self._policy = rows, teams, capacity, policy
-        self._dnd = {key: kpi.spent_ms(sums.spent, AgentState.DND, peak) for key, sums in rows.items()}
-        self._totals: dict[str, Sums] = {}
-        for key, sums in rows.items():
-            self._totals[teams[key]] = self._totals.get(teams[key], Sums()) + sums
-        self._ranks = {team: self._ranked(team) for team in self._totals}
-
-    def _ranked(self, team: str) -> dict[Key, int]:
-        shares = {key: (s.missed, s.offered) for key, s in self._rows.items() if self._teams[key] == team}
-        return kpi.ranks(shares, self._policy.min_offered_for_rating)
-
-    def beside(self, key: Key) -> Json:
-        """Norm, difference, rank, standing with its interval, and what is remarkable."""
-        mine, whole = self._rows[key], self._totals[self._teams[key]]
-        norm = kpi.share(whole.missed - mine.missed, whole.offered - mine.offered)
-        missed = kpi.share(mine.missed, mine.offered)
-        low, high = kpi.wilson(mine.missed, mine.offered)
-        least = self._policy.min_offered_for_rating
-        standing = kpi.standing(mine.missed, mine.offered, norm, least)
-        return {
-            "norm": norm,
-            "difference": round(missed - norm, 4) if missed is not None and norm is not None else None,
-            "interval": [round(low, 4), round(high, 4)] if mine.offered else None,
-            "standing": standing.value,
-            "rank": self._ranks[self._teams[key]].get(key),
-            "ranked": len(self._ranks[self._teams[key]]),
-            "flags": list(self._flags(key, mine, whole, standing)),
-        }
-
-    def _flags(self, key: Key, mine: Sums, whole: Sums, standing: Standing) -> Iterable[str]:
-        """What sets him apart from his colleagues for the worse, by more than chance."""
-        least = self._policy.min_offered_for_rating
-        if standing is Standing.WORSE:
-            yield "missed"
-        for name, part, of in (("short_hangups", "short_hangups", "answered"), ("forgotten", "forgotten", "lost")):
-            done, could = getattr(mine, part), getattr(mine, of)
-            others = kpi.share(getattr(whole, part) - done, getattr(whole, of) - could)
-            if kpi.standing(done, could, others, least) is Standing.WORSE:
-                yield name
-        if self._slow(mine, whole, least):
-            yield "slow"
-        if self._away_in_peak(key):
-            yield "dnd_in_peak"
-
-    def _slow(self, mine: Sums, whole: Sums, least: int) -> bool:
-        """More of his pick-ups than chance allows are slower than nine of ten of his colleagues'."""
-        others = {value: count - mine.pickups.get(value, 0) for value, count in whole.pickups.items()}
-        limit = kpi.quantile(others, 0.9)
-        if limit is None:
-            return False
-        slower, picked = kpi.slower_than(mine.pickups, limit)
-        usual = kpi.share(*kpi.slower_than(others, limit))
-        return kpi.standing(slower, picked, usual, least) is Standing.WORSE
-
-    def _away_in_peak(self, key: Key) -> bool:
-        """A remarkable part of the peak time, and much more than his colleagues."""
-        ms, team = (
-            self._dnd[key],
-            [spent for other, spent in self._dnd.items() if self._teams[other] == self._teams[key]],
-        )
-        mean = (sum(team) - ms) / (len(team) - 1) if len(team) > 1 else 0
-        return bool(self._capacity) and ms >= DND_PART * self._capacity and ms >= DND_TIMES * mean
-
-
-def goals(sums: Sums, days: list[Day], policy: Policy, team: Team | None) -> Json:
+def goals(sums: Sums, days: Daily, policy: Policy, team: Team | None) -> Json:
     """What the manager set, met or not, and since when; `lately` and `since` tell of the last days with data."""
     limit = _own(team and team.max_missed_share, policy.max_missed_share)
     norm = _own(team and team.callback_norm, None)
-    missed = [(each.day, each.missed, each.answered + each.missed) for each in days]
-    late = [(each.day, each.owned - _in_norm(each, norm), each.owned) for each in days]
+    missed, late = days.shares(days.missed, days.offered), days.shares(_late(days, norm), days.owned)
     slack = round(1 - policy.min_in_norm_share, 6)
-    in_norm = _in_norm(sums, norm)
+    in_norm = sums.in_norm if norm is None else _within(sums.delays, norm)
     return {
         "missed_share": {"limit": limit} | _goal(kpi.goal(missed, limit, sums.missed, sums.offered)),
         "callback": {
@@ -230,11 +159,15 @@ def _own(value: Any, common: Any) -> Any:
     return common if value is None else value
 
 
-def _in_norm(sums: Sums | Day, norm: timedelta | None) -> int:
-    """First tries in time: by each callback's own deadline, or by the team's norm."""
+def _late(days: Daily, norm: timedelta | None) -> list[int]:
+    """Callbacks of each day not tried in time: by each one's own deadline, or by the team's norm."""
     if norm is None:
-        return sums.in_norm
-    return sum(count for seconds, count in sums.delays.items() if seconds <= norm.total_seconds())
+        return days.late
+    return [owned - _within(delays, norm) for owned, delays in zip(days.owned, days.delays, strict=True)]
+
+
+def _within(delays: Histogram, norm: timedelta) -> int:
+    return sum(count for seconds, count in delays.items() if seconds <= norm.total_seconds())
 
 
 def _goal(goal: kpi.Goal) -> Json:
@@ -243,10 +176,7 @@ def _goal(goal: kpi.Goal) -> Json:
 
 def peak_hours(connection: sa.Connection, period: Period, policy: Policy) -> frozenset[int]:
     """The peak hours that the load of the period shows."""
-    load: dict[int, int] = {}
-    for (_, _, hour, _, _), counts in rolled.load(connection, period, policy).items():
-        load[hour] = load.get(hour, 0) + counts["calls"]
-    return kpi.peak_hours(load)
+    return kpi.peak_hours(rolled.calls_by_hour(connection, period, policy))
 
 
 def peak_capacity_ms(peak: frozenset[int], period: Period, policy: Policy) -> int:
@@ -263,7 +193,8 @@ def _says_something(sums: Sums) -> bool:
 def _before(connection: sa.Connection, question: Question) -> dict[Key, Sums]:
     if question.before is None:
         return {}
-    return _people(question, rolled.sums(connection, question.before, question.policy, counts_only=True))
+    sums = rolled.sums(connection, question.before, question.policy, counts=_COMPARED, counts_only=True)
+    return _people(question, sums)
 
 
 def _people(question: Question, found: Mapping[Key, Sums]) -> dict[Key, Sums]:
@@ -275,12 +206,12 @@ def _people(question: Question, found: Mapping[Key, Sums]) -> dict[Key, Sums]:
     return dict(sorted(merged.items()))
 
 
-def _days(connection: sa.Connection, question: Question) -> dict[Key, list[Day]]:
-    """The days of the look-back, oldest first; a person's on several PBXs stand side by side."""
-    found: dict[Key, list[Day]] = {}
-    for key, days in rolled.daily(connection, question.period, question.policy, LOOK_BACK).items():
+def _days(connection: sa.Connection, question: Question) -> dict[Key, Daily]:
+    """The days of the look-back; a person's on several PBXs are his."""
+    found: dict[Key, Daily] = {}
+    for key, days in daily(connection, question.period, question.policy, LOOK_BACK).items():
         mine = question.key(key)
-        found[mine] = sorted(found[mine] + days) if mine in found else days
+        found[mine] = found[mine] + days if mine in found else days
     return found
 
 

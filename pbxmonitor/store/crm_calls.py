@@ -1,19 +1,17 @@
 """Calls that are over, as deliveries to CRMs: one for each call and CRM, however often it is told."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
 
 from pbxmonitor.domain.call import Call, Direction, OfferResult
 from pbxmonitor.domain.callback import client_of, outside_leg
 from pbxmonitor.domain.judge import Cause, Judgement, Verdict, judge
 from pbxmonitor.domain.policy import Policy
+from pbxmonitor.store.crm_tasks import to_crm
 from pbxmonitor.store.debts import Debts
-from pbxmonitor.store.notices import name_of, packed
+from pbxmonitor.store.notices import name_of
 from pbxmonitor.store.outbox import Delivery
-
-# Late facts of a call come within moments of its end; a CRM is told after them.
-SETTLES: Final = timedelta(seconds=2)
 
 
 def calls_ended(
@@ -73,25 +71,3 @@ def _not_reached(call: Call) -> str:
         return "cancelled"
     rang = leg is not None and any(offer.result is not OfferResult.UNREACHABLE for offer in call.offers)
     return "no_answer" if rang or leg is not None else "unreachable"
-
-
-def to_crm(
-    crm: str,
-    name: str,
-    template: str,
-    values: Mapping[str, Any],
-    now: datetime,
-    *,
-    about: tuple[str, str] | None = None,
-) -> Delivery:
-    """Something that a CRM is owed."""
-    due_at = now + SETTLES if template == "crm_call" else now
-    return Delivery(
-        id=name,
-        channel=crm,
-        template=template,
-        due_at=due_at,
-        created_at=now,
-        values=packed(dict(values)),
-        about=about,
-    )

@@ -64,7 +64,8 @@ class Debts:
         touched = settled(self._known, call, judged, policy, pick=self._pick)
         self._known |= touched
         self._changed |= touched
-        self._causes |= dict.fromkeys(touched, call)
+        for key in touched:
+            self._causes.setdefault(key, call)
 
     def of(self, call: Call) -> Callback | None:
         """The callback that the call's miss belongs to."""
@@ -77,7 +78,7 @@ class Debts:
         return self._changed.values()
 
     def moves(self) -> Iterable[tuple[Callback | None, Callback, Call]]:
-        """Each changed one as it was and as it is, and the last call that changed it."""
+        """Each changed one as it was and as it is, and the first call that changed it."""
         return ((self._before.get(key), debt, self._causes[key]) for key, debt in self._changed.items())
 
     def write(self, connection: sa.Connection, written: Container[str]) -> None:

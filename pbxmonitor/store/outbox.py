@@ -27,6 +27,7 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    SUMMED = "summed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +50,17 @@ class Delivery:
     claim: str = ""
 
 
-def put(connection: sa.Connection, deliveries: Iterable[Delivery]) -> None:
-    """Owe them, in the caller's transaction; one that is owed already stays as it is."""
-    insert_new(connection, schema.delivery, [_row(each) for each in deliveries])
+def put(
+    connection: sa.Connection, deliveries: Iterable[Delivery], state: DeliveryState = DeliveryState.WAITING
+) -> None:
+    """Owe them, in the caller's transaction; one that is owed already stays as it is.
+
+    Those that are `summed` are told by another message; they are kept to know who was told of what.
+    """
+    insert_new(connection, schema.delivery, [_row(each, state) for each in deliveries])
 
 
-def _row(each: Delivery) -> Row:
+def _row(each: Delivery, state: DeliveryState) -> Row:
     node, callback = each.about or (None, None)
     return {
         "id": each.id,
@@ -64,14 +70,14 @@ def _row(each: Delivery) -> Row:
         "details": to_text(dict(each.values)),
         "node": node,
         "callback": callback,
-        "state": DeliveryState.WAITING.value,
+        "state": state.value,
         "created_at": each.created_at,
         "due_at": each.due_at,
         "expires_at": each.expires_at,
         "attempts": each.attempts,
         "claim": None,
         "claimed_until": None,
-        "ended_at": None,
+        "ended_at": None if state is DeliveryState.WAITING else each.created_at,
         "error": None,
         "reference": None,
     }
@@ -80,12 +86,12 @@ def _row(each: Delivery) -> Row:
 def claim(
     connection: sa.Connection, now: datetime, hold: timedelta, channels: Sequence[str], most: int
 ) -> list[Delivery]:
-    """Those that are due, the longest due first, held for whoever asked until `hold` is over; too late ones expire."""
+    """Those that are due and not too late, the longest due first, held for whoever asked until `hold` is over."""
     if not channels:
         return []
-    _expire(connection, now)
     free = sa.or_(_D.claimed_until.is_(None), _D.claimed_until <= now)
-    due = sa.and_(_D.state == DeliveryState.WAITING, _D.due_at <= now, free, _D.channel.in_(channels))
+    timely = sa.or_(_D.expires_at.is_(None), _D.expires_at > now)
+    due = sa.and_(_D.state == DeliveryState.WAITING, _D.due_at <= now, free, timely, _D.channel.in_(channels))
     wanted = sa.select(schema.delivery).where(due).order_by(_D.due_at, _D.id).limit(most)
     rows = connection.execute(wanted.with_for_update(skip_locked=True)).all()
     if not rows:
@@ -97,11 +103,12 @@ def claim(
     return [_delivery(row, token) for row in rows]
 
 
-def _expire(connection: sa.Connection, now: datetime) -> None:
+def expire(connection: sa.Connection, now: datetime) -> int:
+    """What is too late is not sent any more; how much there was."""
     late = sa.and_(_D.state == DeliveryState.WAITING, _D.expires_at <= now)
     free = sa.or_(_D.claimed_until.is_(None), _D.claimed_until <= now)
     over = {"state": DeliveryState.EXPIRED.value, "ended_at": now}
-    connection.execute(sa.update(schema.delivery).where(late, free).values(**over))
+    return connection.execute(sa.update(schema.delivery).where(late, free).values(**over)).rowcount
 
 
 def _delivery(row: sa.Row[Any], token: str) -> Delivery:
@@ -155,9 +162,13 @@ def _update(connection: sa.Connection, each: Delivery, **values: Any) -> bool:
 
 
 def cancel(connection: sa.Connection, about: tuple[str, str], now: datetime, templates: Sequence[str]) -> int:
-    """What waits about that callback with one of those templates is needless now; how much there was."""
+    """What waits about that callback with one of those templates is needless now; how much there was.
+
+    What somebody is sending just now is left to him; what was tried already may have arrived, and is seen to its end.
+    """
     node, callback = about
     waiting = sa.and_(_D.state == DeliveryState.WAITING, _D.node == node, _D.callback == callback)
+    waiting = sa.and_(waiting, _D.claim.is_(None), sa.or_(_D.template != "crm_open", _D.attempts == 0))
     over = {"state": DeliveryState.CANCELLED.value, "ended_at": now}
     mine = sa.update(schema.delivery).where(waiting, _D.template.in_(templates)).values(**over)
     return connection.execute(mine).rowcount
@@ -167,7 +178,8 @@ def next_due(connection: sa.Connection, channels: Sequence[str]) -> datetime | N
     """When the next one is due that nobody holds."""
     if not channels:
         return None
-    waiting = sa.and_(_D.state == DeliveryState.WAITING, _D.channel.in_(channels))
+    timely = sa.or_(_D.expires_at.is_(None), _D.expires_at > _D.due_at)
+    waiting = sa.and_(_D.state == DeliveryState.WAITING, timely, _D.channel.in_(channels))
     moment = sa.case((_D.claimed_until > _D.due_at, _D.claimed_until), else_=_D.due_at)
     found = sa.select(sa.type_coerce(sa.func.min(moment), schema.delivery.c.due_at.type)).where(waiting)
     at: datetime | None = connection.execute(found).scalar()

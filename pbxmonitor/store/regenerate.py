@@ -16,7 +16,7 @@ from pbxmonitor.store.overlap import parts_of_others
 from pbxmonitor.store.rejudge import rows_of
 from pbxmonitor.store.restore import Found
 from pbxmonitor.store.rows import LIVE, call_row, part_rows
-from pbxmonitor.store.types import Row, Write, among, upsert, write
+from pbxmonitor.store.types import Row, Write, among, planned_anew, upsert, write
 
 # Each tells more than those before it; what the daemon itself saw to the end is better than all.
 SOURCES: Final = ("cdr", "queue_log", "cel")
@@ -83,7 +83,8 @@ def prepared(call: Call, policy: Policy, source: str, now: datetime) -> Prepared
 
 def regenerate(connection: sa.Connection, told: Sequence[Prepared]) -> Sorted:
     """Write those calls (of one node and source, each once) that are not known better."""
-    found = _sorted(connection, told)
+    with planned_anew(connection):
+        found = _sorted(connection, told)
     keys = [each.key for each in found.changed]
     for table in _PARTS if keys else ():
         mine = sa.and_(table.c.node == found.changed[0].call.node, among(connection, table.c.call, keys))

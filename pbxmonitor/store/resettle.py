@@ -279,7 +279,8 @@ def _named(debt: Callback) -> dict[str, str]:
 
 def _values(debt: Callback) -> dict[str, object]:
     row = debt_row(debt)
-    return {f"to_{name}": row[name] for name in _DERIVED} | {"to_next_at": _look(debt)}
+    # Also one that is closed now: the sweep tells whoever was told that it is open.
+    return {f"to_{name}": row[name] for name in _DERIVED} | {"to_next_at": debt.closed_at or debt.opened_at}
 
 
 def _look(debt: Callback) -> datetime | None:

@@ -1,35 +1,39 @@
 """Sums over any period: from roll-ups where they hold, from rows elsewhere; the same numbers either way."""
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from itertools import chain
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from pbxmonitor.domain.kpi import COUNTS, LOAD, PACKED, Histogram, Sums
+from pbxmonitor.domain.kpi import COUNTS, LOAD, PACKED, Sums
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.store import schema
 from pbxmonitor.store.reports import Period
 from pbxmonitor.store.rollups import Load, fresh_days, load_of_rows
 from pbxmonitor.store.sums import Key, sums_of_rows
 
+Days = tuple[date, date]
 _DAY: Final = timedelta(days=1)
-_DAILY: Final = ("answered", "missed", "owned", "in_norm")
 
 
 @dataclass(frozen=True, slots=True)
 class Cover:
     """A period of one node cut into runs of days (first, last) whose sums hold, and the rest."""
 
-    days: Sequence[tuple[date, date]]
+    days: Sequence[Days]
     rest: Sequence[tuple[datetime, datetime]]
 
 
 def cover(connection: sa.Connection, node: str, period: Period, policy: Policy) -> Cover:
     """Runs of whole fresh days (first, last) within the period, and the stretches that must be read from rows."""
-    fresh, hours = fresh_days(connection, node, str(policy.hours.zone)), policy.hours
+    hours = policy.hours
+    first, last = hours.day_of(period.begin), hours.day_of(period.end)
+    fresh = [day for day in fresh_days(connection, node, str(hours.zone)) if first <= day <= last]
     runs: list[tuple[date, date]] = []
     rest: list[tuple[datetime, datetime]] = []
     at = period.begin
@@ -46,85 +50,29 @@ def cover(connection: sa.Connection, node: str, period: Period, policy: Policy) 
     return Cover(runs, rest)
 
 
-def sums(connection: sa.Connection, period: Period, policy: Policy, *, counts_only: bool = False) -> dict[Key, Sums]:
+def sums(
+    connection: sa.Connection,
+    period: Period,
+    policy: Policy,
+    *,
+    counts: Sequence[str] = COUNTS,
+    counts_only: bool = False,
+) -> dict[Key, Sums]:
     """By node and agent, from roll-ups where they hold and from rows elsewhere: the same numbers either way.
 
-    `counts_only` may leave the histograms out.
+    What is not among `counts`, and with `counts_only` the histograms, may be left at nothing.
     """
     found: dict[Key, Sums] = {}
+    packed = () if counts_only else PACKED
     for node in nodes(connection, period):
         parts = cover(connection, node, period, policy)
-        pieces = [_rolled(connection, node, first, last, counts_only=counts_only) for first, last in parts.days]
+        pieces = [_rolled(connection, node, days, counts, packed) for days in parts.days]
         for begin, end in parts.rest:
             pieces.append(sums_of_rows(connection, Period(begin=begin, end=end, node=node), policy))
         for piece in pieces:
             for key, part in piece.items():
                 found[key] = found[key] + part if key in found else part
     return dict(sorted(found.items()))
-
-
-class Day(NamedTuple):
-    """What one agent's goals of one day are measured by; `delays` only where a team has a norm of its own."""
-
-    day: date
-    answered: int
-    missed: int
-    owned: int
-    in_norm: int
-    delays: Histogram
-
-
-def daily(connection: sa.Connection, period: Period, policy: Policy, look_back: timedelta) -> dict[Key, list[Day]]:
-    """By node and agent, the days of the look-back before the period's end (or the last call), oldest first.
-
-    Before the period only those that are rolled up.
-    """
-    found: dict[Key, list[Day]] = {}
-    last = connection.execute(sa.select(sa.func.max(schema.call.c.started_at))).scalar()
-    end = min(period.end, last + _DAY) if last is not None else period.begin
-    begin = policy.hours.day_span(policy.hours.day_of(end - look_back))[0]
-    for node in nodes(connection, period) if begin < end else ():
-        parts = cover(connection, node, Period(begin=begin, end=end, node=node), policy)
-        for first, until in parts.days:
-            _rolled_daily(connection, node, first, until, policy, found)
-        for start, stop in parts.rest:
-            if stop > period.begin:
-                rest = Period(begin=max(start, period.begin), end=stop, node=node)
-                _daily_of_rows(connection, rest, policy, found)
-    return {key: sorted(days) for key, days in found.items()}
-
-
-def _rolled_daily(
-    connection: sa.Connection, node: str, first: date, last: date, policy: Policy, found: dict[Key, list[Day]]
-) -> None:
-    table = schema.agent_day.c
-    norms = any(team.callback_norm is not None for team in policy.teams)
-    columns = (table.agent, table.day, *(table[name] for name in _DAILY), *((table.delays,) if norms else ()))
-    mine = sa.and_(table.node == node, table.day >= first, table.day <= last)
-    for agent, day, answered, missed, owned, in_norm, *delays in connection.execute(
-        sa.select(*columns).where(mine)
-    ).all():
-        told = _unflattened(json.loads(delays[0])) if delays else {}
-        found.setdefault((node, agent), []).append(Day(day, answered, missed, owned, in_norm, told))
-
-
-def _unflattened(flat: Sequence[int]) -> dict[int, int]:
-    histogram: dict[int, int] = {}
-    _unflatten(flat, histogram)
-    return histogram
-
-
-def _daily_of_rows(connection: sa.Connection, period: Period, policy: Policy, found: dict[Key, list[Day]]) -> None:
-    """The same from rows, day by day of the stretch."""
-    at = period.begin
-    while at < period.end:
-        day = policy.hours.day_of(at)
-        end = min(policy.hours.day_span(day)[1], period.end)
-        piece = sums_of_rows(connection, Period(begin=at, end=end, node=period.node), policy, goals_only=True)
-        for key, part in piece.items():
-            told = Day(day, part.answered, part.missed, part.owned, part.in_norm, part.delays)
-            found.setdefault(key, []).append(told)
-        at = end
 
 
 def nodes(connection: sa.Connection, period: Period) -> list[str]:
@@ -134,39 +82,67 @@ def nodes(connection: sa.Connection, period: Period) -> list[str]:
     return sorted(connection.execute(sa.select(schema.node.c.name)).scalars())
 
 
-def _rolled(connection: sa.Connection, node: str, first: date, last: date, *, counts_only: bool) -> dict[Key, Sums]:
+def on_days(table: sa.Table, node: str, days: Days) -> sa.ColumnElement[bool]:
+    """The condition that a row is of one of those days of that node."""
+    return sa.and_(table.c.node == node, table.c.day >= days[0], table.c.day <= days[1])
+
+
+def _rolled(
+    connection: sa.Connection, node: str, days: Days, counts: Sequence[str], packed: Sequence[str]
+) -> dict[Key, Sums]:
     table = schema.agent_day
-    mine = sa.and_(table.c.node == node, table.c.day >= first, table.c.day <= last)
-    totals = [sa.cast(sa.func.sum(table.c[name]), sa.BigInteger) for name in COUNTS]
-    counted = connection.execute(sa.select(table.c.agent, *totals).where(mine).group_by(table.c.agent)).all()
-    unpacked = {} if counts_only else _unpacked(connection, mine)
+    totals = [sa.cast(sa.func.sum(table.c[name]), sa.BigInteger) for name in counts]
+    # The database puts the texts together: a row of each agent, not of each of his days.
+    texts = [sa.func.aggregate_strings(table.c[name], ",") for name in packed]
+    wanted = sa.select(table.c.agent, *totals, *texts).where(on_days(table, node, days)).group_by(table.c.agent)
     found: dict[Key, Sums] = {}
-    for agent, *counts in counted:
-        values: dict[str, Any] = dict(zip(COUNTS, map(int, counts), strict=True)) | unpacked.get(agent, {})
+    for agent, *row in connection.execute(wanted).all():
+        values: dict[str, Any] = dict(zip(counts, map(int, row[: len(counts)]), strict=True))
+        values |= {name: _unpacked(text) for name, text in zip(packed, row[len(counts) :], strict=True)}
         found[node, agent] = Sums(**values)
     return found
 
 
-def _unpacked(connection: sa.Connection, mine: sa.ColumnElement[bool]) -> dict[str, dict[str, Any]]:
-    """The histograms of each agent over those rows, added up."""
-    table = schema.agent_day.c
-    rows = connection.execute(sa.select(table.agent, *(table[name] for name in PACKED)).where(mine)).all()
-    # One reading of one text: a call for each of thousands of cells costs more than what is in them.
-    parts = [json.loads(f"[{','.join(row[place] for row in rows)}]") for place in range(1, 1 + len(PACKED))]
-    found: dict[str, dict[str, Any]] = {}
-    for row, pickups, delays, spent in zip(rows, *parts, strict=True):
-        mine_so_far = found.setdefault(row[0], {name: {} for name in PACKED})
-        _unflatten(pickups, mine_so_far["pickups"])
-        _unflatten(delays, mine_so_far["delays"])
-        for state, flat in spent.items():
-            _unflatten(flat, mine_so_far["spent"].setdefault(state, {}))
+def _unpacked(text: str) -> dict[int, int] | dict[str, dict[int, int]]:
+    """The histogram, or histograms by state, of many days whose texts stand one after the other, added up."""
+    days = json.loads(f"[{text}]")
+    if not isinstance(days[0], dict):
+        return histogram(days)
+    by_state: dict[str, list[Sequence[int]]] = defaultdict(list)
+    for state, flat in chain.from_iterable(day.items() for day in days):
+        by_state[state].append(flat)
+    return {state: histogram(flats) for state, flats in by_state.items()}
+
+
+def histogram(flats: Iterable[Sequence[int]]) -> dict[int, int]:
+    """Values and counts in turn, added up."""
+    found: dict[int, int] = {}
+    numbers = chain.from_iterable(flats)
+    for value, count in zip(numbers, numbers, strict=True):
+        found[value] = found.get(value, 0) + count
     return found
 
 
-def _unflatten(flat: Sequence[int], into: dict[int, int]) -> None:
-    pairs = iter(flat)
-    for value, count in zip(pairs, pairs, strict=True):
-        into[value] = into.get(value, 0) + count
+def calls_by_hour(connection: sa.Connection, period: Period, policy: Policy) -> dict[int, int]:
+    """Inbound calls by the hour of the site's day: what `load` says, without reading all of it."""
+    found: dict[int, int] = defaultdict(int)
+    for node in nodes(connection, period):
+        parts = cover(connection, node, period, policy)
+        for days in parts.days:
+            for _, hour, calls in _rolled_hours(connection, node, days):
+                found[hour] += calls
+        for begin, end in parts.rest:
+            for key, counts in load_of_rows(connection, Period(begin=begin, end=end, node=node), policy).items():
+                found[key[2]] += counts["calls"]
+    return dict(found)
+
+
+def _rolled_hours(connection: sa.Connection, node: str, days: Days) -> Sequence[sa.Row[date, int, int]]:
+    table = schema.call_hour
+    calls = sa.cast(sa.func.sum(table.c.calls), sa.BigInteger)
+    # By day as well: in this order the rows lie, and nobody needs to sort them.
+    by = table.c.day, table.c.hour
+    return connection.execute(sa.select(*by, calls).where(on_days(table, node, days)).group_by(*by)).all()
 
 
 def load(connection: sa.Connection, period: Period, policy: Policy) -> Load:
@@ -174,8 +150,8 @@ def load(connection: sa.Connection, period: Period, policy: Policy) -> Load:
     found: Load = {}
     for node in nodes(connection, period):
         parts = cover(connection, node, period, policy)
-        for first, last in parts.days:
-            found |= _rolled_load(connection, node, first, last)
+        for days in parts.days:
+            found |= _rolled_load(connection, node, days)
         for begin, end in parts.rest:
             for key, counts in load_of_rows(connection, Period(begin=begin, end=end, node=node), policy).items():
                 known = found.get(key, {})
@@ -183,11 +159,10 @@ def load(connection: sa.Connection, period: Period, policy: Policy) -> Load:
     return found
 
 
-def _rolled_load(connection: sa.Connection, node: str, first: date, last: date) -> Load:
+def _rolled_load(connection: sa.Connection, node: str, days: Days) -> Load:
     table = schema.call_hour.c
-    mine = sa.and_(table.node == node, table.day >= first, table.day <= last)
-    wanted = sa.select(table.day, table.hour, table.line, table.queue, *(table[name] for name in LOAD)).where(mine)
+    wanted = sa.select(table.day, table.hour, table.line, table.queue, *(table[name] for name in LOAD))
     return {
         (node, day, hour, line, queue): dict(zip(LOAD, counts, strict=True))
-        for day, hour, line, queue, *counts in connection.execute(wanted)
+        for day, hour, line, queue, *counts in connection.execute(wanted.where(on_days(schema.call_hour, node, days)))
     }

@@ -255,6 +255,7 @@ callback = _table(
     sa.Index(None, "opened_at"),
     sa.Index(None, "state", "due_at"),
     sa.Index(None, "next_at"),
+    sa.Index(None, "owner", "closed_at"),
 )
 
 callback_attempt = _table(
@@ -327,6 +328,7 @@ delivery = _table(
     _word("error", 400, null=True),
     _word("reference", 255, null=True),
     sa.Index(None, "state", "due_at"),
+    sa.Index(None, "state", "expires_at"),
     sa.Index(None, "node", "callback"),
 )
 
@@ -405,6 +407,7 @@ dialled = _table(
     _moment("ended_at", null=True),
     _word("error", 255, null=True),
     sa.Index(None, "person", "at"),
+    sa.Index(None, "at"),
 )
 
 # Who did what by hand, for ever; `subject` is what it was done to (a callback by its call), `details` JSON.

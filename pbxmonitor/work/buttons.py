@@ -25,8 +25,8 @@ from pbxmonitor.notify.templates import Templates
 from pbxmonitor.regions import region_of
 from pbxmonitor.store import schema
 from pbxmonitor.store.actions import CannotAct, Deed, Hand, act, find
+from pbxmonitor.store.case import Case, words_of
 from pbxmonitor.store.debts import Key
-from pbxmonitor.store.duty import Case, words_of
 from pbxmonitor.store.links import first_time, person_of
 from pbxmonitor.store.rejudge import lock_writers
 from pbxmonitor.store.types import reading, writing
@@ -188,7 +188,7 @@ class Buttons:
     def _view(self, press: Pressed, person: Person, case: Case, status: str) -> Message:
         """The message as it says now who does what."""
         now, language, debt = self.clock.now(), person.language, case.debt
-        words = words_of(self.duties, case, now) | {"region": region_of(debt.number).name(language)}
+        words = words_of(self.duties.roster, case, now) | {"region": region_of(debt.number).name(language)}
         name = Name.OVERDUE if debt.due_at < now else Name.MISSED
         written = self.templates.render(name, language, words)
         callback = f"{case.key[0]}/{case.key[1]}"

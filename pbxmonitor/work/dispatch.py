@@ -5,13 +5,12 @@ one sends it again under the same id. Nothing else is lost or doubled.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from sqlalchemy import Connection
@@ -20,14 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pbxmonitor.clock import Clock
 from pbxmonitor.store import outbox
 from pbxmonitor.store.outbox import Delivery
-from pbxmonitor.store.types import reading, writing
+from pbxmonitor.store.types import AWAY, first_line, reading, writing
 
 log = structlog.get_logger()
 # Longer than any channel's time-out: only a dead dispatcher's claim is taken over.
 HOLD: Final = timedelta(minutes=2)
 # Nothing due and nobody ringing: look again at the latest after so long.
 LOOK_AGAIN_S: Final = 5.0
-BATCH: Final = 50
 AT_ONCE: Final = 8
 # So many tries (about a minute and a half), and another channel takes over.
 PATIENCE: Final = 5
@@ -98,63 +96,72 @@ class Dispatch:
     rng: Random = field(default_factory=Random)
     instead: Callable[[Delivery], Delivery | None] = lambda _delivery: None
     hold: timedelta = HOLD
-    _bell: asyncio.Event = field(default_factory=asyncio.Event)
+    _bells: dict[str, asyncio.Event] = field(init=False)
     _paces: dict[str, Pace] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._bells = {channel: asyncio.Event() for channel in self.senders}
         self._paces = {channel: Pace(sender) for channel, sender in self.senders.items()}
 
     def ring(self) -> None:
         """Something new may be due."""
-        self._bell.set()
+        for bell in self._bells.values():
+            bell.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Send until told to stop; what is being sent then is finished."""
-        while not stop.is_set():
-            if not await self.once():
-                await self._rest(stop)
-
-    async def _rest(self, stop: asyncio.Event) -> None:
-        """Until something is due, somebody rings, or it is over."""
-        due_at = await reading(self.database, lambda connection: outbox.next_due(connection, list(self.senders)))
-        seconds = LOOK_AGAIN_S if due_at is None else (due_at - self.clock.now()).total_seconds()
+        """Send until told to stop, each channel by itself; what is being sent then is finished."""
         async with asyncio.TaskGroup() as tasks:
-            waiting = [
-                tasks.create_task(each)
-                for each in (self.clock.sleep(min(max(seconds, 0.01), LOOK_AGAIN_S)), self._bell.wait(), stop.wait())
-            ]
+            for channel in self.senders:
+                tasks.create_task(self._serve(channel, stop), name=f"dispatch-{channel}")
+
+    async def _serve(self, channel: str, stop: asyncio.Event) -> None:
+        """One channel's loop; over a database that is away it rests and goes on."""
+        away = ""
+        while not stop.is_set():
+            try:
+                if not await self._round(channel):
+                    await self._rest(channel, stop)
+                away = ""
+            except AWAY as error:
+                if away != (away := first_line(error)):
+                    log.error("dispatch_waits", channel=channel, reason=away)
+                await self._first_of(stop, self.clock.sleep(LOOK_AGAIN_S))
+
+    async def _rest(self, channel: str, stop: asyncio.Event) -> None:
+        """Until something is due, somebody rings, or it is over."""
+        bell = self._bells[channel]
+        due_at = await reading(self.database, lambda connection: outbox.next_due(connection, [channel]))
+        seconds = LOOK_AGAIN_S if due_at is None else (due_at - self.clock.now()).total_seconds()
+        await self._first_of(stop, self.clock.sleep(min(max(seconds, 0.01), LOOK_AGAIN_S)), bell.wait())
+        bell.clear()
+
+    async def _first_of(self, stop: asyncio.Event, *waits: Coroutine[Any, Any, object]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            waiting = [tasks.create_task(each) for each in (*waits, stop.wait())]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in waiting:
                 task.cancel()
-        self._bell.clear()
 
     async def once(self) -> int:
-        """Claim what is due and see each to its end; how many there were."""
+        """Claim what is due on every channel and see each to its end; how many there were."""
+        async with asyncio.TaskGroup() as tasks:
+            rounds = [tasks.create_task(self._round(channel)) for channel in self.senders]
+        return sum(each.result() for each in rounds)
+
+    async def _round(self, channel: str) -> int:
+        """Claim no more than is sent at once: nothing waits behind a slow one longer than its claim holds."""
         now = self.clock.now()
         claimed = await writing(
-            self.database, lambda connection: outbox.claim(connection, now, self.hold, list(self.senders), BATCH)
+            self.database, lambda connection: outbox.claim(connection, now, self.hold, [channel], AT_ONCE)
         )
-        by_channel: dict[str, list[Delivery]] = defaultdict(list)
-        for each in claimed:
-            by_channel[each.channel].append(each)
-        async with asyncio.TaskGroup() as tasks:
-            for channel, mine in by_channel.items():
-                tasks.create_task(self._channel(channel, mine), name=f"dispatch-{channel}")
+        await self._channel(channel, claimed)
         return len(claimed)
 
     async def _channel(self, channel: str, mine: Sequence[Delivery]) -> None:
-        """One channel's share, some at once; a slow channel holds up no other."""
-        slots = asyncio.Semaphore(AT_ONCE)
+        """All of them at once, but each at the channel's pace."""
         async with asyncio.TaskGroup() as tasks:
             for each in mine:
-                await slots.acquire()
-                tasks.create_task(self._freed(slots, self._one(channel, each)))
-
-    async def _freed(self, slots: asyncio.Semaphore, work: Awaitable[None]) -> None:
-        try:
-            await work
-        finally:
-            slots.release()
+                tasks.create_task(self._one(channel, each))
 
     async def _one(self, channel: str, each: Delivery) -> None:
         pace, now = self._paces[channel], self.clock.now()
@@ -200,8 +207,7 @@ class Dispatch:
         now, instead = self.clock.now(), self.instead(each)
 
         def work(connection: Connection) -> None:
-            outbox.failed(connection, each, now, reason)
-            if instead is not None:
+            if outbox.failed(connection, each, now, reason) and instead is not None:
                 outbox.put(connection, [instead])
 
         await writing(self.database, work)

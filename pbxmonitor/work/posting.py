@@ -26,7 +26,7 @@ from pbxmonitor.work.dispatch import Later, Needless, Refused
 # Telegram takes 64 bytes with the action before it.
 LONGEST_NAME: Final = 50
 # Words that say how to send, not what.
-_OWN: Final = ("channels", "images", "step", "callback", "silent")
+_OWN: Final = ("channels", "images", "step", "callback", "silent", "by_phone")
 
 
 class Post:
@@ -105,7 +105,8 @@ class Post:
             return ()
         if delivery.template in URGING:
             return callback_buttons(callback, person.language, call=self._dials)
-        return reached_buttons(callback, person.language) if delivery.template == Name.REACHED else ()
+        told = delivery.template == Name.REACHED and values.get("by_phone", False)
+        return reached_buttons(callback, person.language) if told else ()
 
 
 def _plain(words: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ import structlog
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
-from sqlalchemy.exc import DBAPIError
 
 from pbxmonitor.clock import Clock
+from pbxmonitor.store.types import AWAY, first_line
 
 log = structlog.get_logger()
 # Work that failed is done again after so long, if nobody rings before.
@@ -106,7 +106,7 @@ class Bells:
     async def _work(self, bell: _Bell) -> None:
         try:
             await bell.work()
-        except* (DBAPIError, OSError) as errors:
+        except* AWAY as errors:
             reason = _reason(errors)
             if bell.failed != reason:
                 log.error("bell_failed", bell=bell.name, reason=reason, again_s=self._retry_s)
@@ -136,7 +136,7 @@ def _reason(error: BaseException) -> str:
     """The first of what went wrong, in one line."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return first_line(error)
 
 
 async def _first_of(waits: Sequence[Awaitable[object]]) -> None:

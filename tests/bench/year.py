@@ -159,6 +159,7 @@ class Year:
             closed_at=at + timedelta(seconds=400),
             rescuer=owner if tried else None,
             tried_at=tried_at,
+            step=0,
         )
         if tried_at is not None:
             self._add(
@@ -172,5 +173,6 @@ class Year:
                 rang_s=5.0,
                 talk_s=60.0,
                 result="reached",
+                voicemail=False,
             )
         return "green" if tried else "red"

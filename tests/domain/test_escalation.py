@@ -63,12 +63,17 @@ def test_what_fell_due_while_nobody_looked_is_due_together() -> None:
     assert progress.next_at == AT + 60 * MINUTE
 
 
-def test_what_sleeps_takes_no_step_until_it_wakes() -> None:
+def test_what_is_put_off_goes_on_and_is_looked_at_when_it_wakes() -> None:
     asleep = Progress(step=1, snoozed_until=AT + 15 * MINUTE, taken_by="anna")
     words, progress = due(asleep, 12 * MINUTE)
-    assert (words, progress.next_at, progress.step) == ([], AT + 15 * MINUTE, 1)
-    words, progress = due(progress, 15 * MINUTE)
-    assert (words, progress.snoozed_until, progress.taken_by) == (["owner,supervisor"], None, "anna")
+    assert (words, progress.next_at, progress.step) == (["owner,supervisor"], AT + 15 * MINUTE, 2)
+    assert (progress.snoozed_until, progress.taken_by) == (AT + 15 * MINUTE, "anna")
+
+
+def test_steps_after_the_norm_are_counted_from_the_deadline() -> None:
+    debt = evolve(DEBT, due_at=AT + 60 * MINUTE)
+    moments = [moment_of(step, debt, POLICY) - AT for step in DUTIES.steps]
+    assert moments == [minutes * MINUTE for minutes in (0, 60, 70, 80, 110)]
 
 
 def test_a_closed_one_is_never_looked_at_again() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -50,12 +51,20 @@ async def record_facts(engine: AsyncEngine, facts: Sequence[Fact], batch: int = 
 @pytest.mark.parametrize("tape", TAPES, ids=lambda tape: f"{tape.parent.name}-{tape.stem}")
 async def test_the_rows_of_a_recording_read_back_are_its_replay(engine: AsyncEngine, url: str, tape: Path) -> None:
     await record(engine, tape)
+    replayed = replay([tape], Site(node="main"), Policy())
     told = {
         "calls": await reporting.journal(url, *ALWAYS),
         "intervals": await reporting.intervals(url, *ALWAYS),
-        "callbacks": await reporting.callbacks(url, *ALWAYS),
+        "callbacks": [without_deeds(each) for each in await reporting.callbacks(url, *ALWAYS)],
     }
-    assert json.loads(json.dumps(told)) == json.loads(json.dumps(replay([tape], Site(node="main"), Policy())))
+    assert json.loads(json.dumps(told)) == json.loads(json.dumps(replayed))
+
+
+def without_deeds(callback: dict[str, Any]) -> dict[str, Any]:
+    """A recording knows nothing of what people did by hand, nor of the chain."""
+    deeds = {"id", "line", "closed_at", "rescuer", "step", "taken_by", "dismissed_by", "reason"}
+    assert deeds <= callback.keys()
+    return {name: value for name, value in callback.items() if name not in deeds}
 
 
 async def test_a_gap_told_twice_is_one_row_with_its_last_words(engine: AsyncEngine) -> None:

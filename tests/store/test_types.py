@@ -15,6 +15,7 @@ from pbxmonitor.store.types import (
     async_url,
     connect,
     insert_new,
+    planned_anew,
     reading,
     upsert,
     write,
@@ -167,6 +168,22 @@ async def test_what_no_column_can_hold_loses_the_whole_work_and_nothing_else(
     assert isinstance(error.value, DBAPIError) or engine.dialect.name != "postgresql"
     await writing(engine, lambda connection: write(connection, schema.node, rows, Write.INSERT))
     assert len(await reading(engine, lambda connection: connection.execute(sa.select(schema.node)).all())) == many
+
+
+async def test_plans_are_made_anew_while_a_writer_asks_and_kept_while_he_writes(engine: AsyncEngine) -> None:
+    def mode(connection: sa.Connection) -> str | None:
+        postgresql = connection.dialect.name == "postgresql"
+        return connection.exec_driver_sql("SHOW plan_cache_mode").scalar() if postgresql else None
+
+    def work(connection: sa.Connection) -> list[str | None]:
+        modes = [mode(connection)]
+        with planned_anew(connection):
+            modes.append(mode(connection))
+        return [*modes, mode(connection)]
+
+    expected = ["auto", "force_custom_plan", "auto"] if engine.dialect.name == "postgresql" else [None] * 3
+    assert await writing(engine, work) == expected
+    assert await reading(engine, mode) == expected[1]
 
 
 async def test_a_call_that_goes_takes_its_parts_along(engine: AsyncEngine) -> None:

@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pbxmonitor.clock import ManualClock
 from pbxmonitor.domain.callback import Callback
+from pbxmonitor.domain.escalation import Step
 from pbxmonitor.store import schema
 from pbxmonitor.store.actions import CannotAct, Deed, Hand, act
 from pbxmonitor.store.recompute import recompute
 from pbxmonitor.store.types import writing
+from pbxmonitor.work.callbacks import OverdueCallbacks
 from tests.work.shop import CLIENT, DUTIES, NOW, POLICY, Shop, callback, owed, rows
 
 
@@ -32,6 +37,50 @@ async def test_who_takes_it_is_who_is_told_from_then_on(engine: AsyncEngine) -> 
     shop.story.after(30)
     await shop.misses()
     assert ("repeated", "102", "telegram", "waiting") in await owed(engine)
+
+
+async def test_two_do_not_call_the_same_client(engine: AsyncEngine) -> None:
+    shop = Shop(engine)
+    key = await shop.misses()
+    await do(shop, key, Hand.TAKE, "101")
+    with pytest.raises(CannotAct, match="taken"):
+        await do(shop, key, Hand.TAKE, "102")
+    with pytest.raises(CannotAct, match="taken"):
+        await do(shop, key, Hand.SNOOZE, "102")
+    await do(shop, key, Hand.TAKE, "lena")
+    assert (await callback(engine)).taken_by == "lena"
+
+
+async def test_who_is_given_it_hears_of_it_at_once(engine: AsyncEngine) -> None:
+    shop = Shop(engine)
+    key = await shop.misses()
+    await do(shop, key, Hand.ASSIGN, "lena", owner="102")
+    assert ("missed", "102", "telegram", "waiting") in await owed(engine)
+    assert (await callback(engine)).taken_by == "102"
+
+
+async def test_what_is_opened_anew_is_told_anew_and_its_task_returns(engine: AsyncEngine) -> None:
+    steps = (
+        Step(after=timedelta(), to=("owner",), message="missed"),
+        Step(after=timedelta(minutes=1), to=("lena", "crm"), message="escalated"),
+    )
+    duties = replace(DUTIES, steps=steps)
+    shop = Shop(engine, duties=duties)
+    key = await shop.misses()
+    clock = ManualClock(shop.now)
+    work = OverdueCallbacks(database=engine, duties=duties, policy=POLICY, clock=clock)
+    clock.advance(61)
+    await work.sweep()
+    shop.story.after(90)
+    call = await shop.calls_back("101")
+    deed = Deed(hand=Hand.VOICEMAIL, who="101", call=call)
+    await writing(engine, lambda c: act(c, duties, POLICY, ("main", key), deed, shop.now))
+    clock.advance((shop.now - clock.now()).total_seconds() + 1)
+    await work.sweep()
+    told = await owed(engine)
+    assert [row[0] for row in told].count("crm_open") == 2
+    assert [row[3] for row in told if row[:2] == ("missed", "101")] == ["cancelled", "waiting"]
+    assert [row[3] for row in told if row[:2] == ("escalated", "lena")] == ["cancelled", "waiting"]
 
 
 async def test_a_dismissal_needs_a_reason_and_takes_the_colour_away(engine: AsyncEngine) -> None:

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pbxmonitor.clock import ManualClock, SystemClock
 from pbxmonitor.store import outbox, schema
 from pbxmonitor.store.outbox import Delivery
-from pbxmonitor.store.types import reading, writing
-from pbxmonitor.work.dispatch import LAST_RETRY, Dispatch, Later, Refused, back_off
+from pbxmonitor.store.types import connect, reading, writing
+from pbxmonitor.work.dispatch import HOLD, LAST_RETRY, Dispatch, Later, Refused, back_off
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -111,6 +111,7 @@ async def test_too_late_is_never_sent(engine: AsyncEngine) -> None:
     await put(engine, owed("a", expires_at=NOW + timedelta(minutes=10)))
     clock.advance(601)
     assert await dispatch(engine, clock, telegram=channel).once() == 0
+    assert await writing(engine, lambda connection: outbox.expire(connection, clock.now())) == 1
     assert (channel.sent, await states(engine)) == ([], {"a": "expired"})
 
 
@@ -157,6 +158,62 @@ async def test_a_channels_pace_is_held_and_nothing_is_lost_by_it(engine: AsyncEn
     annas = [second for name, second in moments if name in ("0", "1")]
     assert abs(annas[0] - annas[1]) >= 30
     assert {row.attempts for row in (await rows(engine)).values()} == {1}
+
+
+async def test_a_slow_channel_does_not_hold_up_what_comes_later_on_another(engine: AsyncEngine) -> None:
+    class Slow(Channel):
+        async def send(self, delivery: Delivery) -> str | None:
+            began.set()
+            await over.wait()
+            return await super().send(delivery)
+
+    class Quick(Channel):
+        async def send(self, delivery: Delivery) -> str | None:
+            over.set()
+            return await super().send(delivery)
+
+    began, over, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    slow, quick = Slow(), Quick()
+    work = Dispatch(engine, {"slow": slow, "quick": quick}, SystemClock())
+    await put(engine, owed("a", channel="slow"))
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(work.run(stop))
+        await began.wait()
+        await put(engine, owed("b", channel="quick"))
+        work.ring()
+        await over.wait()
+        stop.set()
+    assert (slow.sent, quick.sent) == (["a"], ["b"])
+
+
+async def test_a_database_that_goes_away_ends_nothing(engine: AsyncEngine) -> None:
+    class Watched(ManualClock):
+        async def sleep(self, seconds: float) -> None:
+            rested.set()
+            await super().sleep(seconds)
+
+    rested, stop = asyncio.Event(), asyncio.Event()
+    nowhere = connect("sqlite:////nowhere/at/all/rows.sqlite3")
+    work = Dispatch(nowhere, {"telegram": Channel()}, Watched(NOW))
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(work.run(stop))
+        await rested.wait()
+        stop.set()
+    await nowhere.dispose()
+
+
+async def test_who_lost_the_claim_brings_no_other_channel_into_it(engine: AsyncEngine) -> None:
+    class Late(Channel):
+        async def send(self, delivery: Delivery) -> str | None:
+            other = await writing(engine, lambda c: outbox.claim(c, NOW + timedelta(hours=1), HOLD, ["telegram"], 9))
+            await writing(engine, lambda c: outbox.sent(c, other[0], NOW, "by another"))
+            raise Refused("blocked")
+
+    work = dispatch(engine, ManualClock(NOW), telegram=Late(), sms=Channel())
+    work.instead = lambda each: owed(f"{each.id}/sms", channel="sms")
+    await put(engine, owed("a"))
+    await work.once()
+    assert await states(engine) == {"a": "sent"}
 
 
 async def test_a_slow_channel_holds_up_no_other(engine: AsyncEngine) -> None:

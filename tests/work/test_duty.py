@@ -1,13 +1,13 @@
 """What a missed client leads to, in the transaction that records it: who is told what, and what CRMs are owed."""
 
 import json
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor.domain.escalation import Duties, Step
-from pbxmonitor.domain.policy import Policy
+from pbxmonitor.domain.policy import Policy, WorkingHours
 from pbxmonitor.domain.roster import Roster
 from pbxmonitor.store import outbox, schema
 from pbxmonitor.store.notices import unpacked
@@ -52,9 +52,13 @@ async def test_a_conversation_makes_what_waits_needless(engine: AsyncEngine, res
     await shop.calls_back(rescuer)
     told = await owed(engine)
     assert ("missed", "101", "telegram", "cancelled") in told
-    # the owner hears it from his colleague's deed, not from his own
-    assert (("reached", "101", "telegram", "waiting") in told) == (rescuer != "101")
-    assert ("crm_close", None, "bitrix24", "waiting") in told
+    assert ("reached", "101", "telegram", "waiting") in told
+    # who made the call gets it in silence, to be able to say that it was a machine
+    (row,) = await rows(engine, schema.delivery, template="reached", recipient=rescuer)
+    words = unpacked(json.loads(row.details))
+    assert (words["silent"], words["by_phone"]) == (True, True)
+    # no task was made, so there is none to close
+    assert "crm_close" not in {each[0] for each in told}
     debt = await callback(engine)
     assert (debt.state, debt.rescuer, debt.next_at) == ("reached", rescuer, None)
 
@@ -134,6 +138,21 @@ async def test_a_number_that_people_named_opens_no_callback(engine: AsyncEngine)
     shop = Shop(engine)
     await shop.misses()
     assert (await rows(engine, schema.callback), await owed(engine)) == ([], [])
+
+
+async def test_a_queue_has_a_norm_and_hours_of_its_own(engine: AsyncEngine) -> None:
+    own = {"callback_norm": 3 * MINUTE, "hours": WorkingHours(week=(((time(12), time(20)),),) * 7)}
+    shop = Shop(engine, policy=Policy(queues={"sales": own}))
+    await shop.misses()
+    assert (await callback(engine)).due_at == NOW.replace(hour=12, minute=3)
+    assert await owed(engine) == []
+
+
+async def test_a_pbx_whose_clock_is_ahead_delays_nobody(engine: AsyncEngine) -> None:
+    shop = Shop(engine, clock=lambda: NOW - 10 * MINUTE)
+    await shop.misses()
+    (row,) = await rows(engine, schema.delivery, template="missed")
+    assert row.due_at == NOW - 10 * MINUTE
 
 
 async def test_who_reads_no_channel_is_told_nothing_and_nothing_breaks(engine: AsyncEngine) -> None:
