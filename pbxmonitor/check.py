@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor.clock import SystemClock
 from pbxmonitor.notify.templates import Templates
@@ -21,7 +23,8 @@ from pbxmonitor.settings import PbxSettings, Settings
 from pbxmonitor.settings_domain import to_roster
 from pbxmonitor.settings_errors import SettingsError
 from pbxmonitor.store.migrate import current, head
-from pbxmonitor.store.types import connect
+from pbxmonitor.store.outbox import undelivered
+from pbxmonitor.store.types import connect, reading
 from pbxmonitor.texts import tr
 from pbxmonitor.work.office import checked
 
@@ -53,7 +56,7 @@ def _bad(key: str, level: str = "error", **values: Any) -> Finding:
 
 async def check(settings: Settings) -> list[Finding]:
     """Everything that the daemon needs, looked at once; nothing is changed but one custom device state."""
-    found = [await _database(settings)]
+    found = await _database(settings)
     if not settings.pbx:
         found.append(_bad("no_pbx"))
     for pbx in settings.pbx.values():
@@ -78,7 +81,7 @@ def _messages(settings: Settings) -> list[Finding]:
     return found
 
 
-async def _database(settings: Settings) -> Finding:
+async def _database(settings: Settings) -> list[Finding]:
     url, safe = settings.database.full_url, settings.database.safe_url
     engine = connect(url)
     try:
@@ -86,12 +89,19 @@ async def _database(settings: Settings) -> Finding:
             await connection.execute(text("SELECT 1"))
         now = await current(url)
         if now != head():
-            return _bad("database_old", level="warning", url=safe, revision=now or "-", head=head())
-        return _ok("database_fine", url=safe, revision=now)
+            return [_bad("database_old", level="warning", url=safe, revision=now or "-", head=head())]
+        return [_ok("database_fine", url=safe, revision=now), *await _undelivered(engine)]
     except (SQLAlchemyError, OSError) as error:
-        return _bad("database_away", url=safe, reason=str(error).splitlines()[0])
+        return [_bad("database_away", url=safe, reason=str(error).splitlines()[0])]
     finally:
         await engine.dispose()
+
+
+async def _undelivered(engine: AsyncEngine) -> list[Finding]:
+    """What a channel or CRM has refused for good since yesterday."""
+    since = SystemClock().now() - timedelta(days=1)
+    failed = await reading(engine, lambda connection: undelivered(connection, since))
+    return [_bad("undelivered", level="warning", channel=name, n=count) for name, count in sorted(failed.items())]
 
 
 async def _manager(pbx: PbxSettings) -> list[Finding]:

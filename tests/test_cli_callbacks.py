@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from pbxmonitor.cli import main
+from pbxmonitor.clock import SystemClock
 from pbxmonitor.store.migrate import upgrade
-from pbxmonitor.store.types import connect
-from tests.work.shop import CLIENT, Shop, callback
+from pbxmonitor.store.outbox import Delivery, claim, failed, put
+from pbxmonitor.store.types import connect, writing
+from tests.work.shop import CLIENT, MINUTE, NOW, Shop, callback
 
 pytestmark = pytest.mark.usefixtures("logging_restored", "language_restored")
 Run = Callable[..., tuple[int, str, str]]
@@ -150,3 +152,24 @@ def test_a_code_links_one_person(run: Run) -> None:
     code, _, err = run("notify", "link", "zoe", "--channel", "email")
     assert code == 2
     assert "zoe" in err
+
+
+def test_what_was_refused_is_shown_and_sent_again(run: Run, site: Path) -> None:
+    async def refuse() -> None:
+        engine = connect(f"sqlite:///{site}/rows.sqlite3")
+        owed = Delivery(id="d1", channel="email", template="missed", recipient="102", due_at=NOW, created_at=NOW)
+        await writing(engine, lambda connection: put(connection, [owed]))
+        (claimed,) = await writing(engine, lambda c: claim(c, NOW, MINUTE, ["email"], 9))
+        await writing(engine, lambda connection: failed(connection, claimed, SystemClock().now(), "no such mailbox"))
+        await engine.dispose()
+
+    asyncio.run(refuse())
+    code, out, _ = run("outbox", "list")
+    assert code == 0
+    assert out.startswith("d1\t2026-11-24 12:00\temail\t102\tmissed\tno such mailbox")
+    found = [each["text"] for each in json.loads(run("check", "--json")[1])]
+    assert "The channel email refused 1 message since yesterday" in found
+    assert run("outbox", "retry", "d1")[0] == 0
+    assert run("outbox", "retry", "d1")[0] == 1
+    assert [row["id"] for row in json.loads(run("outbox", "list", "--state", "waiting", "--json")[1])] == ["d1"]
+    assert run("outbox", "list", "--state", "lost")[0] == 2

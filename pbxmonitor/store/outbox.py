@@ -184,3 +184,37 @@ def next_due(connection: sa.Connection, channels: Sequence[str]) -> datetime | N
     found = sa.select(sa.type_coerce(sa.func.min(moment), schema.delivery.c.due_at.type)).where(waiting)
     at: datetime | None = connection.execute(found).scalar()
     return at
+
+
+_SHOWN: Final = (
+    "id",
+    "channel",
+    "recipient",
+    "template",
+    "state",
+    "created_at",
+    "due_at",
+    "ended_at",
+    "attempts",
+    "error",
+)
+
+
+def listed(connection: sa.Connection, state: DeliveryState, most: int) -> list[dict[str, Any]]:
+    """Those of that state, the newest first, without what they say."""
+    wanted = sa.select(*(_D[name] for name in _SHOWN)).where(_D.state == state).order_by(_D.created_at.desc(), _D.id)
+    return [dict(row) for row in connection.execute(wanted.limit(most)).mappings()]
+
+
+def retried(connection: sa.Connection, name: str, now: datetime) -> bool:
+    """Owe it again, from now on and without an end; whether it had failed or come too late."""
+    over = sa.and_(_D.id == name, _D.state.in_([DeliveryState.FAILED, DeliveryState.EXPIRED]))
+    again = {"state": DeliveryState.WAITING.value, "due_at": now, "expires_at": None, "ended_at": None, "error": None}
+    return connection.execute(sa.update(schema.delivery).where(over).values(**again, attempts=0)).rowcount == 1
+
+
+def undelivered(connection: sa.Connection, since: datetime) -> dict[str, int]:
+    """By channel, how much has failed since then."""
+    failed = sa.and_(_D.state == DeliveryState.FAILED, _D.ended_at >= since)
+    counted = sa.select(_D.channel, sa.func.count().label("n")).where(failed).group_by(_D.channel)
+    return {row.channel: row.n for row in connection.execute(counted)}
