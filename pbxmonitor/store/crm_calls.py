@@ -38,7 +38,8 @@ def _values(call: Call, number: str, judged: Judgement, debts: Debts) -> dict[st
         "id": f"{call.node}/{call.key}",
         "direction": call.direction.value,
         "number": number,
-        "line": call.called,
+        # Of a call that we made, what was dialled is the client's own number: no line of ours.
+        "line": "" if outbound else call.called,
         "agent": call.caller if outbound else talker or owner or missed,
         "began_at": call.started_at,
         "answered_at": judged.answered_at,

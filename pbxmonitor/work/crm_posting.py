@@ -58,7 +58,8 @@ class CrmPost:
 
     def _opened(self, values: Mapping[str, Any]) -> CallbackOpened:
         client, at = self._phone(values["number"]), self._time(values["at"])
-        text = tr("crm.task.text", language=self._language, client=client, at=at, queue=values["queue"] or "—")
+        key = "crm.task.text" if values["queue"] is None else "crm.task.text_in_queue"
+        text = tr(key, language=self._language, client=client, at=at, queue=values["queue"])
         return CallbackOpened(
             id=values["id"],
             number=values["number"],

@@ -17,6 +17,7 @@ from tests.rig.rig import Rig
 SETTINGS = """\
 language = "en"
 timezone = "UTC"
+{more}
 [database]
 url = "sqlite:///{folder}/pbxmonitor.sqlite3"
 spool = "{folder}/spool"
@@ -38,16 +39,21 @@ password = "{ari_secret}"
 
 
 class Daemon:
-    """`pbxmonitor run` against a rig; use as: async with Daemon(rig, folder) as daemon."""
+    """`pbxmonitor run` against a rig, `more` in its settings; use as: async with Daemon(rig, folder) as daemon."""
 
-    def __init__(self, rig: Rig, folder: Path) -> None:
-        self._rig, self._folder = rig, folder
+    def __init__(self, rig: Rig, folder: Path, more: str = "") -> None:
+        self._rig, self._folder, self._more = rig, folder, more
         self._config = folder / "pbxmonitor.toml"
 
     async def __aenter__(self) -> "Daemon":
         plan = self._rig.plan
         text = SETTINGS.format(
-            folder=self._folder, ami=plan.pbx_ami, ari=plan.pbx_ari, secret=plan.secret, ari_secret=plan.ari_secret
+            folder=self._folder,
+            ami=plan.pbx_ami,
+            ari=plan.pbx_ari,
+            secret=plan.secret,
+            ari_secret=plan.ari_secret,
+            more=self._more,
         )
         self._config.write_text(text)
         with (self._folder / "daemon.log").open("w") as log:
@@ -87,19 +93,27 @@ class Daemon:
     async def report(self, what: str, begin: datetime, end: datetime) -> list[dict[str, Any]]:
         """The rows of `pbxmonitor report WHAT --json`."""
         period = ["--from", begin.isoformat(), "--to", end.isoformat()]
-        process = await self._start(["report", what, "--json", *period], asyncio.subprocess.PIPE)
+        rows: list[dict[str, Any]] = json.loads(await self.told("report", what, "--json", *period))
+        return rows
+
+    async def told(self, *words: str) -> str:
+        """What a command of the program prints. Raises RuntimeError when it fails."""
+        process = await self._start(words, asyncio.subprocess.PIPE)
         out, _ = await process.communicate()
         if process.returncode:
-            raise RuntimeError(f"report {what} ended with {process.returncode}")
-        rows: list[dict[str, Any]] = json.loads(out)
-        return rows
+            raise RuntimeError(f"{' '.join(words)} ended with {process.returncode}")
+        return out.decode()
 
     def intervals(self) -> list[dict[str, Any]]:
         """Every stretch of every agent's day, from the database itself: reports leave some states out."""
+        rows = self.rows("SELECT * FROM agent_interval ORDER BY began_at")
+        return [row | {"queues": json.loads(row["queues"])} for row in rows]
+
+    def rows(self, question: str, *values: str) -> list[dict[str, Any]]:
+        """What the database itself answers."""
         with closing(sqlite3.connect(self._folder / "pbxmonitor.sqlite3")) as database:
             database.row_factory = sqlite3.Row
-            rows = [dict(row) for row in database.execute("SELECT * FROM agent_interval ORDER BY began_at")]
-        return [row | {"queues": json.loads(row["queues"])} for row in rows]
+            return [dict(row) for row in database.execute(question, values)]
 
     async def _start(self, words: Sequence[str], out: Any, log: Any = None) -> asyncio.subprocess.Process:
         command = [sys.executable, "-m", "pbxmonitor", "--config", str(self._config), *words]
