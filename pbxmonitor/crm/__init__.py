@@ -34,8 +34,9 @@ class Outcome(StrEnum):
 class CallEnded:
     """A call that is over; `id` (node and key) is unique even when two calls of one number overlap.
 
-    `number` is the client's, E.164, `line` ours that he called (empty where we called); `agent` who answered, else who answers for the miss; `user` the CRM's user when it
-    is known better than by the settings; `talk_s` in seconds; `recording` an address that the CRM can reach.
+    `number` is the client's, E.164, `line` ours that he called (empty where we called); `agent` who answered, else who
+    answers for the miss; `user` the CRM's user when it is known better than by the settings; `talk_s` in seconds;
+    `recording` an address that the CRM can reach.
     """
 
     id: str

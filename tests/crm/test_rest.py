@@ -59,6 +59,7 @@ async def test_a_callback_is_told_when_it_is_opened_and_when_it_is_closed() -> N
             "callback": "57",
             "state": "expired",
             "rescuer": None,
+            "rescuer_name": None,
             "user": "1",
             "at": "2026-11-23T07:49:00+00:00",
             "call": None,
