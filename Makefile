@@ -14,7 +14,7 @@ demo: .venv/.runtime  ## the daemon on a simulated PBX; Ctrl-C prints the agents
 	@$(BIN)/python -m pbxmonitor.simulator.demo $(ARGS)
 
 test: lint  ## formatting, lint, types, import contracts, then the whole suite
-	@.ci/services $(BIN)/pytest -m "not full and not bench" $(ARGS)
+	@.ci/services $(BIN)/pytest -n 2 --dist loadgroup -m "not full and not bench" $(ARGS)
 
 lint: .venv/.dev  ## formatting, lint, types and import contracts only
 	@$(BIN)/ruff format --check --quiet .

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,12 +24,16 @@ from pbxmonitor.pbx import Batch, Pbx
 from pbxmonitor.pbx.asterisk.connect import asterisk_node, policy_of
 from pbxmonitor.recording import Recorder
 from pbxmonitor.settings import MetricsSettings, PbxSettings, Settings
+from pbxmonitor.settings_web import WebSettings
 from pbxmonitor.spool import Spool
 from pbxmonitor.store.leases import LeaseLost, acquire, release, renew
 from pbxmonitor.store.ledger import Ledger
 from pbxmonitor.store.migrate import upgrade
 from pbxmonitor.store.rollups import roll_up
 from pbxmonitor.store.types import AWAY, connect, first_line
+
+if TYPE_CHECKING:
+    from pbxmonitor.web.server import WebServer
 
 log = structlog.get_logger()
 # Batches between the link and the engine: a full queue slows the link's reader, whose own bound then counts.
@@ -52,6 +57,9 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
             outgoing, over = Outgoing(settings, database, SystemClock(), watched := Watched()), asyncio.Event()
             async with asyncio.TaskGroup() as lasting:
                 lasting.create_task(outgoing.run(over), name="outgoing")
+                if settings.web is not None:
+                    pages = _pages(settings, settings.web, database, metrics, outgoing, watched)
+                    lasting.create_task(pages.run(over), name="web")
                 try:
                     await _follow_all(settings, database, stop, metrics, outgoing, watched)
                 finally:
@@ -59,6 +67,33 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     finally:
         await database.dispose()
         log.info("stopped")
+
+
+def _pages(
+    settings: Settings,
+    web: WebSettings,
+    database: AsyncEngine,
+    metrics: Metrics,
+    outgoing: Outgoing,
+    watched: Watched,
+) -> "WebServer":
+    """The dashboard and the API; what they need is loaded only where they are wanted."""
+    from pbxmonitor.web.app import make_app
+    from pbxmonitor.web.server import WebServer
+    from pbxmonitor.web.site import Site
+
+    site = Site(
+        settings=settings,
+        database=database,
+        policy=policy_of(settings),
+        duties=outgoing.duties,
+        clock=SystemClock(),
+        feeds=watched.feeds,
+        lost_links=watched.lost_links,
+        ring=outgoing.ring,
+        dialling=outgoing.dialling,
+    )
+    return WebServer(make_app(site, metrics=metrics), web.host, web.port)
 
 
 async def _follow_all(

@@ -74,6 +74,7 @@ class Outgoing:
         self._crms = crms_of(settings, clock, memories)
         self._aris = aris_of(settings)
         self._templates = Templates(settings.zone, Path(folder) if (folder := settings.messages.templates) else None)
+        self.dialling = dialling_of(settings, database, clock, self._aris) if self._aris else None
         self._dispatch = Dispatch(database, self._senders(), clock, instead=Fallbacks(clock))
         self._bells = self._hung(watched)
 
@@ -143,10 +144,7 @@ class Outgoing:
     def _listeners(self) -> dict[str, Listener]:
         """Who reads what people press and write, for each bot there is."""
         settings, clock = self._settings, self._clock
-        linking, dialling = (
-            Linking(self._database, settings.people, clock),
-            dialling_of(settings, self._database, clock, self._aris),
-        )
+        linking = Linking(self._database, settings.people, clock)
         bots = {name: bot for name, bot in self._channels.items() if isinstance(bot, Telegram)}
         listeners: dict[str, Listener] = {}
         for name, bot in bots.items():
@@ -159,7 +157,7 @@ class Outgoing:
                 templates=self._templates,
                 linking=linking,
                 clock=clock,
-                dialling=dialling if self._aris else None,
+                dialling=self.dialling,
                 ring=self.ring,
             )
             listeners[name] = Listener(bot.api, clock, buttons)

@@ -48,6 +48,7 @@ from pbxmonitor.settings_values import (
     system_zone,
     whole_hours,
 )
+from pbxmonitor.settings_web import WebSettings
 
 DEFAULT_PATHS = (Path("/etc/pbxmonitor/pbxmonitor.toml"), Path("pbxmonitor.toml"))
 ENV_PREFIX = "PBXMONITOR_"
@@ -265,6 +266,7 @@ class Settings(BaseSettings):
     crm: dict[ChannelName, dict[str, Any]] = {}
     pbx: Annotated[dict[str, PbxSettings], BeforeValidator(named_pbxs)] = {}
     metrics: MetricsSettings | None = None
+    web: WebSettings | None = None
 
     @classmethod
     def settings_customise_sources(

@@ -47,3 +47,10 @@ def language_restored() -> Iterator[None]:
     before = spoken()
     yield
     speak(before)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share the suite file by file; what is staged on the real Asterisk stays with one of them."""
+    for item in items:
+        group = "asterisk" if item.get_closest_marker("asterisk") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))

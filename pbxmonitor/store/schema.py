@@ -436,3 +436,52 @@ lease = _table("lease", _node(), _word("holder", 255), _long_number("fence"), _m
 
 # The floor as it was after `seq`: zlib over its JSON form (store/form.py).
 checkpoint = _table("checkpoint", _node(), _long_number("seq"), sa.Column("floor", bytes_type(), nullable=False))
+
+# Who may look at the pages; `person` is who it is among the people of the settings. No `password`: not set up yet, by
+# the one-time link whose SHA-256 is `setup_digest`. `totp_step` is the last time step whose code was taken: each is
+# good once; `totp_offered` is a secret that its owner has not confirmed yet.
+user_account = _table(
+    "user_account",
+    _key("name", NAME),
+    _word("role", STATE),
+    _word("person", NAME, null=True),
+    _word("language", STATE),
+    _flag("whole_numbers"),
+    _flag("disabled"),
+    _moment("created_at"),
+    _word("password", 255, null=True),
+    _word("totp_secret", 64, null=True),
+    _word("totp_offered", 64, null=True),
+    _long_number("totp_step"),
+    _word("setup_digest", 64, null=True),
+    _moment("setup_until", null=True),
+    sa.Index(None, "setup_digest"),
+)
+
+# Who is logged in: the SHA-256 of what the browser holds, since when, last seen when, and no longer than until when.
+session = _table(
+    "session",
+    _key("digest", 64),
+    sa.Column("account", Word(NAME), sa.ForeignKey("user_account.name", ondelete="CASCADE"), nullable=False),
+    _moment("began_at"),
+    _moment("seen_at"),
+    _moment("until"),
+    _word("address", NAME),
+    _word("device", 255),
+    sa.Index(None, "account"),
+)
+
+# What programs present instead of a session; `scopes` are words of read and act, `until` null is for ever.
+api_token = _table(
+    "api_token",
+    _key("id", STATE),
+    sa.Column("account", Word(NAME), sa.ForeignKey("user_account.name", ondelete="CASCADE"), nullable=False),
+    _word("digest", 64),
+    _word("name", NAME),
+    _word("scopes", NAME),
+    _moment("made_at"),
+    _moment("until", null=True),
+    _moment("used_at", null=True),
+    sa.Index(None, "account"),
+    sa.UniqueConstraint("digest"),
+)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from functools import cache
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -21,7 +22,11 @@ MENU: Final = (
     ("employees", "web.menu.employees", Role.EMPLOYEE),
     ("journal", "web.menu.journal", Role.EMPLOYEE),
     ("callbacks", "web.menu.callbacks", Role.EMPLOYEE),
+    ("stuck", "web.menu.stuck", Role.SUPERVISOR),
+    ("patterns", "web.menu.patterns", Role.SUPERVISOR),
 )
+# What is counted of the whole site is for those who see all of it.
+_SITE_WIDE: Final = frozenset({"stuck", "patterns"})
 
 
 @cache
@@ -46,7 +51,7 @@ def page(request: Request, viewer: Viewer | None, name: str, status: int = 200, 
     shared = {
         "viewer": viewer,
         "language": language,
-        "menu": [(each, text) for each, text, least in MENU if viewer is not None and viewer.at_least(least)],
+        "menu": _menu(viewer),
         "current": name.partition(".")[0],
         "url": lambda path="", **query: address(request, path, query),
         "phone": lambda number: shown(number, viewer, environment),
@@ -54,10 +59,17 @@ def page(request: Request, viewer: Viewer | None, name: str, status: int = 200, 
     return HTMLResponse(environment.get_template(name).render({**shared, **words}), status)
 
 
+def _menu(viewer: Viewer | None) -> list[tuple[str, str]]:
+    if viewer is None:
+        return []
+    mine = ((each, text) for each, text, least in MENU if viewer.at_least(least))
+    return [(each, text) for each, text in mine if each not in _SITE_WIDE or viewer.sees_all()]
+
+
 def address(request: Request, path: str, query: Mapping[str, Any] | None = None) -> str:
     """The address of a page below the path that a reverse proxy serves us at."""
     root = str(request.scope.get("root_path", "")).rstrip("/")
-    asked = "&".join(f"{key}={value}" for key, value in (query or {}).items() if value is not None)
+    asked = urlencode({key: value for key, value in (query or {}).items() if value is not None}, doseq=True)
     return f"{root}/{path}" + (f"?{asked}" if asked else "")
 
 

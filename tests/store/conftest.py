@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 import sqlalchemy as sa
@@ -41,7 +42,8 @@ class Server:
         return address.render_as_string(hide_password=False)
 
     def create(self, suffix: str) -> str:
-        name = f"pbxmonitor_test_{os.getpid()}_{suffix}"
+        # A run that was broken off leaves its databases, and a process may get its number again.
+        name = f"pbxmonitor_test_{os.getpid()}_{token_hex(3)}_{suffix}"
         asyncio.run(self._run(f"CREATE DATABASE {name}"))
         self.made.append(name)
         return self.url(name)
