@@ -545,13 +545,13 @@ def test_the_demo_names_a_tape_that_is_not_there_in_one_line(capsys: pytest.Capt
 
 
 def test_the_demo_ends_by_itself_after_the_seconds_given() -> None:
-    command = [sys.executable, "-m", "pbxmonitor.simulator.demo", "--speed", "8", "--seconds", "3"]
+    command = [sys.executable, "-m", "pbxmonitor.simulator.demo", "--recordings", "--speed", "8", "--seconds", "3"]
     ended = subprocess.run(command, capture_output=True, timeout=60, check=True)
     assert "101" in ended.stdout.decode()
 
 
 async def test_ctrl_c_ends_the_demo_in_order_and_prints_the_report() -> None:
-    command = (sys.executable, "-m", "pbxmonitor.simulator.demo", "--speed", "8")
+    command = (sys.executable, "-m", "pbxmonitor.simulator.demo", "--recordings", "--speed", "8")
     pipe = asyncio.subprocess.PIPE
     running = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
     assert running.stderr is not None
