@@ -24,6 +24,10 @@ MENU: Final = (
     ("callbacks", "web.menu.callbacks", Role.EMPLOYEE),
     ("stuck", "web.menu.stuck", Role.SUPERVISOR),
     ("patterns", "web.menu.patterns", Role.SUPERVISOR),
+    ("alerts", "web.menu.alerts", Role.MANAGER),
+    ("settings", "web.menu.settings", Role.MANAGER),
+    ("audit", "web.menu.audit", Role.MANAGER),
+    ("users", "web.menu.users", Role.ADMIN),
 )
 # What is counted of the whole site is for those who see all of it.
 _SITE_WIDE: Final = frozenset({"stuck", "patterns"})
