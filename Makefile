@@ -5,7 +5,7 @@ BIN := .venv/bin
 WANTED := pyproject.toml requirements-dev.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lab e2e clean
+.PHONY: help demo test lint format bench screenshots lab e2e clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -27,6 +27,9 @@ format: .venv/.dev  ## put the code in form
 
 bench: .venv/.dev  ## measure, and say on what machine
 	@.ci/services $(BIN)/python -m tests.bench $(ARGS)
+
+screenshots: .venv/.dev  ## draw docs/*.png from the simulated clinic
+	@.ci/services $(BIN)/python -m tests.browser.screenshots
 
 lab: .venv/.dev  ## a real Asterisk 22 to play with, left running
 	@$(BIN)/python -m tests.rig up 22

@@ -11,7 +11,7 @@ import structlog
 from pbxmonitor.logs import NOISY
 from pbxmonitor.texts import speak, spoken
 
-SERVICES = ("asterisk", "postgresql", "mariadb")
+SERVICES = ("asterisk", "postgresql", "mariadb", "chromium")
 # A suite that Debian's mirror no longer carries cannot be had by anybody: that skip stays one, with its reason.
 EXCUSED = "left the mirror"
 

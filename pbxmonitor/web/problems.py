@@ -88,7 +88,7 @@ def problem_responses() -> dict[int | str, dict[str, Any]]:
     }
     schema = {"type": "object", "properties": fields, "required": list(fields)}
     content = {PROBLEM_JSON: {"schema": schema}}
-    wanted = (400, 401, 403, 404, 422, 429, 503)
+    wanted = (400, 401, 403, 404, 409, 413, 422, 429, 503)
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in wanted}
 
 
