@@ -49,6 +49,7 @@ def language_restored() -> Iterator[None]:
     speak(before)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes share the suite file by file; what is staged on the real Asterisk stays with one of them."""
     for item in items:
