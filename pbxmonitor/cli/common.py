@@ -1,18 +1,22 @@
 """What the commands share: errors in one line, settings, how results are given."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from pbxmonitor.texts import speak
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from pbxmonitor.settings import Settings
 
+T = TypeVar("T")
 OPTIONS: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
 From = Annotated[str | None, typer.Option("--from", help="today, yesterday, a date or an ISO moment; site time.")]
 To = Annotated[str | None, typer.Option("--to", help="As --from; a date is included whole.")]
@@ -55,6 +59,21 @@ def plain_errors(settings: "Settings") -> Iterator[None]:
     except (SQLAlchemyError, StoreError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
         raise PlainError(f"database {settings.database.safe_url}: {reason[0]}") from None
+
+
+def in_rows(settings: "Settings", work: "Callable[[Connection], T]") -> T:
+    """What the work gives, done in one transaction of the settings' database."""
+    from pbxmonitor.store.types import connect, writing
+
+    async def done() -> T:
+        database = connect(settings.database.full_url)
+        try:
+            return await writing(database, work)
+        finally:
+            await database.dispose()
+
+    with plain_errors(settings):
+        return asyncio.run(done())
 
 
 def print_json(value: Any) -> None:

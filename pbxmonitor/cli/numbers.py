@@ -1,21 +1,16 @@
 """`pbxmonitor numbers`: whose calls never make anybody call back, beside the numbers of the settings file."""
 
-import asyncio
 import getpass
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pbxmonitor.cli.common import OPTIONS, AsJson, PlainError, plain_errors, print_json, settings_of
+from pbxmonitor.cli.common import OPTIONS, AsJson, PlainError, in_rows, print_json, settings_of
 from pbxmonitor.texts import tr
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from pbxmonitor.settings import Settings
 
-T = TypeVar("T")
 numbers = typer.Typer(help="Numbers that never open a callback: own lines, door phones, fax, blocked.", **OPTIONS)
 Number = Annotated[str, typer.Argument(help="A number in any format.")]
 
@@ -26,7 +21,7 @@ def list_numbers(context: typer.Context, as_json: AsJson = False) -> None:
     settings = settings_of(context.obj)
     from pbxmonitor.store.numbers import rules
 
-    found = _work(settings, rules)
+    found = in_rows(settings, rules)
     rows = [{"number": each.number, "kind": each.kind.value, "note": each.note, "by": each.by} for each in found]
     fixed = [
         {"number": number, "kind": kind, "note": None, "by": None}
@@ -56,7 +51,7 @@ def add(
     if kind not in set(Kind):
         raise PlainError(f"--kind {kind}: give one of {', '.join(Kind)}")
     canonical, now = _canonical(settings, number), SystemClock().now()
-    _work(settings, lambda connection: put(connection, canonical, Kind(kind), note, getpass.getuser(), now))
+    in_rows(settings, lambda connection: put(connection, canonical, Kind(kind), note, getpass.getuser(), now))
     print(tr("cli.numbers.added", number=canonical))
 
 
@@ -68,7 +63,7 @@ def remove(context: typer.Context, number: Number) -> None:
     from pbxmonitor.store.numbers import remove as take_out
 
     canonical, now = _canonical(settings, number), SystemClock().now()
-    gone = _work(settings, lambda connection: take_out(connection, canonical, getpass.getuser(), now))
+    gone = in_rows(settings, lambda connection: take_out(connection, canonical, getpass.getuser(), now))
     print(tr("cli.numbers.removed" if gone else "cli.numbers.absent", number=canonical))
     raise typer.Exit(0 if gone else 1)
 
@@ -80,17 +75,3 @@ def _canonical(settings: "Settings", number: str) -> str:
     if not found or not found.removeprefix("+").isdigit():
         raise PlainError(f"{number}: is not a phone number; write it as +79161234567 or 8 916 123-45-67")
     return found
-
-
-def _work(settings: "Settings", work: "Callable[[Connection], T]") -> T:
-    from pbxmonitor.store.types import connect, writing
-
-    async def done() -> T:
-        database = connect(settings.database.full_url)
-        try:
-            return await writing(database, work)
-        finally:
-            await database.dispose()
-
-    with plain_errors(settings):
-        return asyncio.run(done())

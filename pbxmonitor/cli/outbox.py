@@ -1,20 +1,15 @@
 """`pbxmonitor outbox`: what is owed to people and CRMs, what could not be delivered, and trying it again."""
 
-import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pbxmonitor.cli.common import OPTIONS, AsJson, PlainError, plain_errors, print_json, settings_of
+from pbxmonitor.cli.common import OPTIONS, AsJson, PlainError, in_rows, print_json, settings_of
 from pbxmonitor.texts import tr
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    pass
 
-    from pbxmonitor.settings import Settings
-
-T = TypeVar("T")
 outbox = typer.Typer(help="What is owed to people and CRMs, and what could not be delivered.", **OPTIONS)
 
 
@@ -33,7 +28,7 @@ def list_deliveries(
 
     if state not in set(DeliveryState):
         raise PlainError(f"--state {state}: give one of {', '.join(DeliveryState)}")
-    rows = _work(settings, lambda connection: listed(connection, DeliveryState(state), most))
+    rows = in_rows(settings, lambda connection: listed(connection, DeliveryState(state), most))
     if as_json:
         print_json([_told(row) for row in rows])
         return
@@ -55,24 +50,10 @@ def retry(
     from pbxmonitor.store.outbox import retried
 
     now = SystemClock().now()
-    done = _work(settings, lambda connection: retried(connection, name, now))
+    done = in_rows(settings, lambda connection: retried(connection, name, now))
     print(tr("cli.outbox.retried" if done else "cli.outbox.absent"))
     raise typer.Exit(0 if done else 1)
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value.isoformat() if name.endswith("_at") and value else value for name, value in row.items()}
-
-
-def _work(settings: "Settings", work: "Callable[[Connection], T]") -> T:
-    from pbxmonitor.store.types import connect, writing
-
-    async def done() -> T:
-        database = connect(settings.database.full_url)
-        try:
-            return await writing(database, work)
-        finally:
-            await database.dispose()
-
-    with plain_errors(settings):
-        return asyncio.run(done())
