@@ -23,7 +23,7 @@ from pbxmonitor.store.form import fact_of, floor_from_text, floor_to_text
 from pbxmonitor.store.leases import Lease, ensure_held
 from pbxmonitor.store.recent import Recent
 from pbxmonitor.store.rollups import debt_days, mark_stale
-from pbxmonitor.store.rows import Touched, call_row, interval_row, journal_key, journal_rows, part_rows
+from pbxmonitor.store.rows import LIVE, Touched, call_row, interval_row, journal_key, journal_rows, part_rows
 from pbxmonitor.store.types import Row, Write, among, insert_new, reading, upsert, write, writing
 
 CHECKPOINT_FACTS: Final = 1_000
@@ -214,9 +214,17 @@ class Ledger:
         if touched.merged:
             guests = sa.and_(schema.call.c.node == self._node, schema.call.c.key.in_(touched.merged))
             connection.execute(sa.delete(schema.call).where(guests))
+        self._drop_imported(connection, [key for key, before in touched.before.items() if before is None])
         upsert(connection, schema.call, calls)
         for table in _PARTS:
             upsert(connection, table, parts[table.name])
+
+    def _drop_imported(self, connection: sa.Connection, born: list[str]) -> None:
+        """What a log told of a call before its daemon recorded it gives way, whole: its parts may be others."""
+        if born:
+            call = schema.call.c
+            told = sa.and_(call.node == self._node, among(connection, call.key, born), call.source != LIVE)
+            connection.execute(sa.delete(schema.call).where(told))
 
     def _drop_stale(self, connection: sa.Connection, before: Call | None, call: Call, judged: Judgement) -> None:
         """Verdicts that the call had and has no more; every other part of a call only grows."""

@@ -105,6 +105,19 @@ def emptied(connection: sa.Connection) -> None:
         connection.execute(sa.delete(table))
 
 
+async def test_what_is_recorded_after_it_takes_its_place_whole(engine: AsyncEngine) -> None:
+    """The daemon's facts waited on disk while the log was taken in, which told of one ring more."""
+    told = Story().calls_in().waits_in("sales").rings("101", "102").after(12).caller_leaves()
+    heard = Story().calls_in().waits_in("sales").rings("101").after(12).caller_leaves()
+    assert told.key == heard.key
+    await imported(engine, calls_of(told))
+    assert [row.agent for row in await parts(engine, schema.offer)] == ["101", "102"]
+    await lived(engine, heard)
+    assert [row.agent for row in await parts(engine, schema.offer)] == ["101"]
+    assert [row.source for row in await calls(engine)] == ["live"]
+    assert len(await debts(engine)) == 1
+
+
 async def test_over_what_was_recorded_it_changes_nothing(engine: AsyncEngine) -> None:
     story = stories()[0]
     await record(engine, story, USUAL)
