@@ -14,7 +14,6 @@ from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 import phonenumbers
-from phonenumbers.geodata.locale import LOCALE_DATA
 
 # So many first characters of a number in E.164 decide its region.
 PREFIX: Final = 8
@@ -156,6 +155,9 @@ def region_of(number: str | None) -> Region:
 
 def country_name(country: str | None, language: str) -> str | None:
     """The name of a country by its ISO code; where there is none (Kosovo's XK) the code itself."""
+    # Its package brings all places of the world along, 100 MB of them: a daemon that names none does without.
+    from phonenumbers.geodata.locale import LOCALE_DATA
+
     names = LOCALE_DATA.get(country or "", {})
     name = names.get(language, names.get("en", ""))
     return (names.get(name[1:]) if name.startswith("*") else name) or country

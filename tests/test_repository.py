@@ -134,3 +134,11 @@ def test_no_function_is_longer_than_fifty_lines_and_half_are_short() -> None:
                 lengths.append((node.end_lineno or node.lineno) - node.lineno + 1)
                 assert lengths[-1] <= 50, f"{path.name}: {node.name} has {lengths[-1]} lines"
     assert sorted(lengths)[len(lengths) // 2] <= 8
+
+
+def test_a_daemon_that_needs_nothing_heavy_loads_nothing_heavy() -> None:
+    numbers = ("phonenumbers.geodata", "phonenumbers.carrierdata")
+    heavy = (*numbers, "matplotlib", "fastapi", "apprise", "xlsxwriter")
+    command = f"import sys, pbxmonitor.app; print([name for name in {heavy!r} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert told.stdout == "[]\n"
