@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pbxmonitor.clock import Clock, SystemClock, every
+from pbxmonitor.clock import Clock, SystemClock, every, first_of
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.engine import Engine
 from pbxmonitor.feed import Feed
@@ -188,18 +188,7 @@ class NodeRun:
                 self._watched.feeds.pop(self._pbx.node, None)
                 self._watched.nodes.pop(self._pbx.node, None)
             if not self._stop.is_set():
-                await self._pause(RESTART_S)
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, but not past the end."""
-        async with asyncio.TaskGroup() as tasks:
-            waiting = [
-                tasks.create_task(self._clock.sleep(seconds)),
-                tasks.create_task(self._stop.wait()),
-            ]
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for each in waiting:
-                each.cancel()
+                await first_of(self._clock.sleep(RESTART_S), self._stop.wait())
 
     async def _leased(self) -> bool:
         node = self._pbx.node

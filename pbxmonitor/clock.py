@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -62,3 +62,12 @@ async def every(clock: Clock, seconds: float, work: Callable[[], Awaitable[None]
     while True:
         await work()
         await clock.sleep(seconds)
+
+
+async def first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    """Until one of them is over; the others are given up."""
+    async with asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(each) for each in waits]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()

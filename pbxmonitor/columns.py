@@ -168,9 +168,9 @@ def clock_face(seconds: float) -> str:
     return f"{'-' if round(seconds) < 0 else ''}{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def decimal(text: str) -> str:
-    """The number with the comma or the point of the language in use."""
-    return text.replace(".", ",") if spoken() == "ru" else text
+def decimal(text: str, language: str | None = None) -> str:
+    """The number with the comma or the point of that language, or of the one in use."""
+    return text.replace(".", ",") if (language or spoken()) == "ru" else text
 
 
 def greatest(values: Sequence[Cell]) -> float:

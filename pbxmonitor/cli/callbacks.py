@@ -2,18 +2,15 @@
 
 import asyncio
 import getpass
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pbxmonitor.cli.common import OPTIONS, AsJson, Node, PlainError, plain_errors, print_json, settings_of
+from pbxmonitor.cli.common import OPTIONS, AsJson, Node, PlainError, in_rows, plain_errors, print_json, settings_of
 from pbxmonitor.texts import tr
 
 if TYPE_CHECKING:
-    from pbxmonitor.domain.callback import Callback
     from pbxmonitor.settings import Settings
-    from pbxmonitor.store.actions import Deed
 
 callback = typer.Typer(help="Clients who wait for a call: list them, take, snooze, dismiss, confirm.", **OPTIONS)
 Id = Annotated[str, typer.Argument(metavar="ID", help="NODE/CALL, as `callback list` prints it.")]
@@ -119,7 +116,10 @@ async def _called(settings: "Settings", key: tuple[str, str], person: str) -> st
 
 def _do(context: typer.Context, key: str, hand: str, by: str | None, **more: str) -> None:
     settings = settings_of(context.obj)
-    from pbxmonitor.store.actions import CannotAct, Deed, Hand
+    from pbxmonitor.clock import SystemClock
+    from pbxmonitor.pbx.asterisk.connect import policy_of
+    from pbxmonitor.settings_domain import to_duties
+    from pbxmonitor.store.actions import CannotAct, Deed, Hand, act
 
     who = by or getpass.getuser()
     if by is not None and by not in settings.people:
@@ -127,11 +127,12 @@ def _do(context: typer.Context, key: str, hand: str, by: str | None, **more: str
     if "owner" in more and more["owner"] not in settings.people:
         raise PlainError(f"--to {more['owner']}: there is no such person in the settings")
     deed = Deed(hand=Hand(hand), who=who, **more)
-    with plain_errors(settings):
-        try:
-            done = asyncio.run(_done(settings, _key_of(settings, key), deed))
-        except CannotAct as error:
-            raise PlainError(tr(error.key)) from None
+    policy, duties, now = policy_of(settings), to_duties(settings), SystemClock().now()
+    mine = _key_of(settings, key)
+    try:
+        done = in_rows(settings, lambda connection: act(connection, duties, policy, mine, deed, now))
+    except CannotAct as error:
+        raise PlainError(tr(error.key)) from None
     print(tr("cli.callback.done", number=done.number, state=tr(f"value.callback.{done.state}")))
 
 
@@ -143,18 +144,3 @@ def _key_of(settings: "Settings", text: str) -> tuple[str, str]:
     if len(settings.pbx) == 1:
         return next(iter(settings.pbx)), text
     raise PlainError(f"{text}: write NODE/CALL, as `pbxmonitor callback list` prints it")
-
-
-async def _done(settings: "Settings", key: tuple[str, str], deed: "Deed") -> "Callback":
-    from pbxmonitor.clock import SystemClock
-    from pbxmonitor.pbx.asterisk.connect import policy_of
-    from pbxmonitor.settings_domain import to_duties
-    from pbxmonitor.store.actions import act
-    from pbxmonitor.store.types import connect, writing
-
-    database, policy, duties = connect(settings.database.full_url), policy_of(settings), to_duties(settings)
-    now: datetime = SystemClock().now()
-    try:
-        return await writing(database, lambda connection: act(connection, duties, policy, key, deed, now))
-    finally:
-        await database.dispose()

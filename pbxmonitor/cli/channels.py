@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -162,7 +163,7 @@ async def _address(settings: "Settings", channel: str, to: str | None) -> str:
     try:
         for person in people:
             known = settings.people[person].addresses.get(channel)
-            found = known or await reading(database, lambda c, person=person: address_of(c, channel, person))  # type: ignore[misc]
+            found = known or await reading(database, partial(address_of, channel=channel, person=person))
             if found:
                 return found
     finally:

@@ -48,7 +48,7 @@ def plain_errors(settings: "Settings") -> Iterator[None]:
     """A database that is away, or a file that cannot be had, is one line."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from pbxmonitor.store.types import StoreError
+    from pbxmonitor.store.types import StoreError, driver_line
 
     try:
         yield
@@ -57,8 +57,7 @@ def plain_errors(settings: "Settings") -> Iterator[None]:
     except OSError as error:
         raise PlainError(f"{error.filename or 'network'}: {error.strerror or error}") from None
     except (SQLAlchemyError, StoreError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
-        raise PlainError(f"database {settings.database.safe_url}: {reason[0]}") from None
+        raise PlainError(f"database {settings.database.safe_url}: {driver_line(error)}") from None
 
 
 def in_rows(settings: "Settings", work: "Callable[[Connection], T]") -> T:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from pbxmonitor.cli.common import OPTIONS, AsJson, PlainError, plain_errors, print_json, settings_of
+from pbxmonitor.cli.common import OPTIONS, AsJson, PlainError, in_rows, print_json, settings_of
 from pbxmonitor.texts import tr
 
 if TYPE_CHECKING:
@@ -202,17 +202,9 @@ def _print_link(settings: "Settings", code: str) -> None:
 def _done(settings: "Settings", work: Callable[["sa.Connection", datetime], T]) -> T:
     from pbxmonitor.clock import SystemClock
     from pbxmonitor.store.accounts import CannotChange
-    from pbxmonitor.store.types import connect, writing
 
-    async def run() -> T:
-        database, now = connect(settings.database.full_url), SystemClock().now()
-        try:
-            return await writing(database, lambda connection: work(connection, now))
-        finally:
-            await database.dispose()
-
-    with plain_errors(settings):
-        try:
-            return asyncio.run(run())
-        except CannotChange as cannot:
-            raise PlainError(tr(cannot.key)) from None
+    now = SystemClock().now()
+    try:
+        return in_rows(settings, lambda connection: work(connection, now))
+    except CannotChange as cannot:
+        raise PlainError(tr(cannot.key)) from None

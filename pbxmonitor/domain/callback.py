@@ -253,8 +253,11 @@ def colour_of(call: Call, judgement: Judgement, debt: Callback | None) -> Colour
         return None
     if not judgement.lost:
         return Colour.GREEN
-    if debt is None:
-        return Colour.RED
+    return Colour.RED if debt is None else colour_of_debt(debt)
+
+
+def colour_of_debt(debt: Callback) -> Colour | None:
+    """The colour of the lost calls that the callback is for."""
     if debt.state in (State.REACHED, State.CLIENT_RETURNED):
         return Colour.GREEN
     if debt.state is State.DISMISSED:

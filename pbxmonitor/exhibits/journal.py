@@ -78,16 +78,16 @@ def call_tables(case: Case, lines: tuple[list[tuple[str, str]], list[str]], zone
 
 
 def _text(key: str, values: Mapping[str, object], zone: tzinfo, names: Names) -> str:
-    said: dict[str, Any] = {name: _said(name, value, zone, names) for name, value in values.items()}
+    said: dict[str, Any] = {name: in_words(name, value, zone, names) for name, value in values.items()}
     return tr(key, **said)
 
 
-def _said(name: str, value: object, zone: tzinfo, names: Names) -> object:
+def in_words(name: str, value: object, zone: tzinfo, names: Names, language: str | None = None) -> object:
     """A moment in local time, seconds with the language's comma, a person by his name."""
     if isinstance(value, datetime):
         return f"{value.astimezone(zone):%Y-%m-%d %H:%M}"
     if isinstance(value, float):
-        return decimal(f"{value:.1f}".removesuffix(".0"))
+        return decimal(f"{value:.1f}".removesuffix(".0"), language)
     if name == "agents" and isinstance(value, str):
         return ", ".join(names(each.strip()) for each in value.split(","))
     return names(value) if name in _PEOPLE and isinstance(value, str) else value

@@ -4,17 +4,16 @@ What is said of an alert takes the place of what was said of it and has not gone
 night reads in the morning how each trouble ended, in one message.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
 from pbxmonitor.store import outbox, schema
 from pbxmonitor.store.notices import name_of, packed
-from pbxmonitor.store.outbox import Delivery, DeliveryState
+from pbxmonitor.store.outbox import Delivery, DeliveryState, delivery_of
 from pbxmonitor.store.types import among
 
 _D: Final = schema.delivery.c
@@ -63,25 +62,12 @@ def _pile(connection: sa.Connection, recipient: str, now: datetime) -> Pile:
     free = sa.or_(_D.claimed_until.is_(None), _D.claimed_until <= now)
     still = sa.and_(_D.state == DeliveryState.WAITING, mine, fresh, free)
     wanted = sa.select(schema.delivery).where(still).order_by(_D.created_at, _D.id)
-    waiting = [_delivery(row) for row in connection.execute(wanted.with_for_update(skip_locked=True)).all()]
+    waiting = [delivery_of(row) for row in connection.execute(wanted.with_for_update(skip_locked=True)).all()]
     went = (DeliveryState.WAITING, DeliveryState.SENT, DeliveryState.FAILED)
     lately = sa.and_(_D.state.in_(went), _D.due_at > now - AT_ONCE, _D.due_at <= now, mine)
     rows = connection.execute(sa.select(_D.id, _D.template).where(lately)).all()
     held = {each.id for each in waiting}
     return Pile(waiting, sum(MOST if row.template == SUMMARY else 1 for row in rows if row.id not in held))
-
-
-def _delivery(row: sa.Row[Any]) -> Delivery:
-    return Delivery(
-        id=row.id,
-        channel=row.channel,
-        template=row.template,
-        due_at=row.due_at,
-        created_at=row.created_at,
-        recipient=row.recipient,
-        values=json.loads(row.details),
-        expires_at=row.expires_at,
-    )
 
 
 def settled(pile: Pile, new: Sequence[Delivery], title: Title, now: datetime) -> tuple[list[Delivery], list[Delivery]]:
@@ -154,6 +140,7 @@ def _summary(
         template=SUMMARY,
         due_at=due_at,
         created_at=now,
+        attempts=0,
         values=packed(words),
         expires_at=max((each.expires_at for each in (*group, *near) if each.expires_at is not None), default=None),
     )

@@ -10,7 +10,16 @@ from operator import itemgetter
 import sqlalchemy as sa
 
 from pbxmonitor.domain.call import Call
-from pbxmonitor.domain.callback import Attempt, AttemptResult, Callback, Colour, Pick, State, client_of, settle
+from pbxmonitor.domain.callback import (
+    Attempt,
+    AttemptResult,
+    Callback,
+    Pick,
+    State,
+    client_of,
+    colour_of_debt,
+    settle,
+)
 from pbxmonitor.domain.escalation import Progress
 from pbxmonitor.domain.judge import Judgement, judge
 from pbxmonitor.domain.policy import Policy
@@ -165,16 +174,6 @@ def with_attempts(connection: sa.Connection, rows: Sequence[sa.Row[tuple[object,
     for row in (connection.execute(_ATTEMPTS.where(of_calls))).all():
         attempts.setdefault((row.node, row.callback), []).append(_attempt(row))
     return [_callback(row, tuple(attempts.get((row.node, row.call), ()))) for row in rows]
-
-
-def colour_of_debt(debt: Callback) -> Colour | None:
-    """The colour of the lost calls that the callback is for."""
-    if debt.state in (State.REACHED, State.CLIENT_RETURNED):
-        return Colour.GREEN
-    if debt.state is State.DISMISSED:
-        return None
-    real = any(attempt.result is not AttemptResult.TOO_SHORT for attempt in debt.attempts)
-    return Colour.YELLOW if real else Colour.RED
 
 
 def _colours(debt: Callback) -> Iterable[Row]:

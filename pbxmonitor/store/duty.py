@@ -17,7 +17,7 @@ from pbxmonitor.store import crm_tasks, outbox, schema
 from pbxmonitor.store.case import Case, case_of, case_of_call, words_of
 from pbxmonitor.store.crm_calls import calls_ended
 from pbxmonitor.store.debts import Debts, Key, key_of
-from pbxmonitor.store.notices import notice
+from pbxmonitor.store.notices import notices
 from pbxmonitor.store.outbox import Delivery, DeliveryState
 
 _D: Final = schema.delivery.c
@@ -84,22 +84,17 @@ def _of_step(duties: Duties, policy: Policy, step: Step, case: Case, now: dateti
     template = _template(step, case, now)
     # The owner's "call back" has no sense after the deadline, which others hear of.
     over = case.debt.due_at if template == "missed" else late + WORTH
-    words = words_of(duties.roster, case, now) | {"step": number}
-    owed = [
-        notice(
-            duties.roster,
-            person,
-            template,
-            words,
-            now,
-            name=(*case.key, number, *case.round),
-            about=case.key,
-            expires_at=over,
-            channels=step.channels,
-        )
-        for person in _people(duties, step, case, now)
-    ]
-    return [each for each in owed if each is not None]
+    return notices(
+        duties.roster,
+        _people(duties, step, case, now),
+        template,
+        words_of(duties.roster, case, now) | {"step": number},
+        now,
+        name=(*case.key, number, *case.round),
+        about=case.key,
+        expires_at=over,
+        channels=step.channels,
+    )
 
 
 def _template(step: Step, case: Case, now: datetime) -> str:
@@ -121,14 +116,9 @@ def nudge(duties: Duties, policy: Policy, case: Case, now: datetime, *why: objec
     """Whose it is hears of it (again), in working time; `why` tells this time from the others."""
     at = policy.of_queue(case.queue).hours.after(now, now - now)
     template = "overdue" if case.debt.due_at < at else "missed"
-    words = words_of(duties.roster, case, at)
-    owed = [
-        notice(
-            duties.roster, person, template, words, at, name=(*case.key, *why), about=case.key, expires_at=at + WORTH
-        )
-        for person in duties.roster.told(["owner"], case.whose)
-    ]
-    return [each for each in owed if each is not None]
+    words, his = words_of(duties.roster, case, at), duties.roster.told(["owner"], case.whose)
+    about, name = case.key, (*case.key, *why)
+    return notices(duties.roster, his, template, words, at, name=name, about=about, expires_at=at + WORTH)
 
 
 def _repeated(duties: Duties, policy: Policy, case: Case, now: datetime) -> list[Delivery]:
@@ -140,21 +130,16 @@ def _repeated(duties: Duties, policy: Policy, case: Case, now: datetime) -> list
         return []
     at = policy.hours.after(now, now - now)
     words = ["owner", "supervisor"] if case.progress.step >= len(duties.steps) else ["owner"]
-    said = words_of(duties.roster, case, at)
-    owed = [
-        notice(
-            duties.roster,
-            person,
-            "repeated",
-            said,
-            at,
-            name=(*case.key, case.debt.priority, *case.round),
-            about=case.key,
-            expires_at=max(case.debt.due_at, at + WORTH),
-        )
-        for person in duties.roster.told(words, case.whose)
-    ]
-    return [each for each in owed if each is not None]
+    return notices(
+        duties.roster,
+        duties.roster.told(words, case.whose),
+        "repeated",
+        words_of(duties.roster, case, at),
+        at,
+        name=(*case.key, case.debt.priority, *case.round),
+        about=case.key,
+        expires_at=max(case.debt.due_at, at + WORTH),
+    )
 
 
 def ended(connection: sa.Connection, duties: Duties, case: Case, now: datetime) -> list[Delivery]:
@@ -179,19 +164,17 @@ def _good_news(duties: Duties, case: Case, now: datetime, told: Sequence[str]) -
     himself = [debt.rescuer] if by_phone and debt.rescuer else []
     for person in duties.roster.told([*told, *([case.whose] if case.whose else ()), *himself]):
         mine = person.key == debt.rescuer
-        if mine and not by_phone:
-            continue
-        said = notice(
-            duties.roster,
-            person,
-            "reached",
-            words | {"silent": mine, "by_phone": by_phone},
-            now,
-            name=(*case.key, debt.closed_by_call or now.isoformat()),
-            about=case.key,
-            expires_at=now + WORTH,
-        )
-        yield from () if said is None else (said,)
+        if not mine or by_phone:
+            yield from notices(
+                duties.roster,
+                [person],
+                "reached",
+                words | {"silent": mine, "by_phone": by_phone},
+                now,
+                name=(*case.key, debt.closed_by_call or now.isoformat()),
+                about=case.key,
+                expires_at=now + WORTH,
+            )
 
 
 def _told(connection: sa.Connection, key: Key) -> list[str]:

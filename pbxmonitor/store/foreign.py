@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from pbxmonitor.store.types import StoreError, async_url, connect
+from pbxmonitor.store.types import StoreError, async_url, connect, driver_line
 
 T = TypeVar("T")
 _FETCHED: Final = 2_000
@@ -119,8 +119,7 @@ async def _connected(engine: AsyncEngine, where: str) -> AsyncConnection:
 
 
 def _plainly(where: str, error: Exception) -> ForeignError:
-    reason = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
-    return ForeignError(f"{where}: {reason[0]}")
+    return ForeignError(f"{where}: {driver_line(error)}")
 
 
 def _reader(address: URL) -> AsyncEngine:

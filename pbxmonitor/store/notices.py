@@ -54,6 +54,14 @@ def notice(
     )
 
 
+def notices(
+    roster: Roster, people: Iterable[Person], template: str, words: Words, at: datetime, **how: Any
+) -> list[Delivery]:
+    """The same for each of those people who reads a channel; `how` as for one."""
+    owed = (notice(roster, person, template, words, at, **how) for person in people)
+    return [each for each in owed if each is not None]
+
+
 def packed(value: Any) -> Any:
     """The value as JSON has it: moments, days, spans and bytes marked by what they are."""
     match value:

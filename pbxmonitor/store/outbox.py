@@ -6,7 +6,7 @@ named by what it tells, so that the same consequence told again is the same row.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from secrets import token_hex
@@ -100,7 +100,7 @@ def claim(
     mine = among(connection, _D.id, [row.id for row in rows])
     held = {"claim": token, "claimed_until": now + hold, "attempts": _D.attempts + 1}
     connection.execute(sa.update(schema.delivery).where(mine).values(**held))
-    return [_delivery(row, token) for row in rows]
+    return [replace(delivery_of(row), attempts=row.attempts + 1, claim=token) for row in rows]
 
 
 def expire(connection: sa.Connection, now: datetime) -> int:
@@ -111,7 +111,8 @@ def expire(connection: sa.Connection, now: datetime) -> int:
     return connection.execute(sa.update(schema.delivery).where(late, free).values(**over)).rowcount
 
 
-def _delivery(row: sa.Row[Any], token: str) -> Delivery:
+def delivery_of(row: sa.Row[Any]) -> Delivery:
+    """The delivery of that row, as nobody has claimed it."""
     return Delivery(
         id=row.id,
         channel=row.channel,
@@ -122,8 +123,7 @@ def _delivery(row: sa.Row[Any], token: str) -> Delivery:
         values=json.loads(row.details),
         about=(row.node, row.callback) if row.callback is not None else None,
         expires_at=row.expires_at,
-        attempts=row.attempts + 1,
-        claim=token,
+        attempts=row.attempts,
     )
 
 

@@ -66,6 +66,11 @@ def first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
+def driver_line(error: BaseException) -> str:
+    """The same in the driver's own words, without the statement."""
+    return first_line(getattr(error, "orig", None) or error)
+
+
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
     """An aware moment in UTC with microseconds, aware again when read; ValueError for a naive one."""
 

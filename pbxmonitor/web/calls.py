@@ -12,6 +12,7 @@ from pbxmonitor.domain.judge import judge
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.domain.timeline import journey
 from pbxmonitor.domain.view import Json, stamp
+from pbxmonitor.exhibits.journal import in_words
 from pbxmonitor.store import journal, schema
 from pbxmonitor.store.filters import Filter
 from pbxmonitor.store.journal import Case, Cursor, Page
@@ -20,7 +21,6 @@ from pbxmonitor.web.shared import Part, shared_page
 from pbxmonitor.web.sight import Sight
 
 _CALL: Final = schema.call.c
-_PEOPLE: Final = frozenset({"agent", "colleague", "to"})
 _LOOK_BACK: Final = timedelta(days=31)
 
 
@@ -88,21 +88,9 @@ class _Says:
     zone: tzinfo
 
     def __call__(self, key: str, values: Any) -> str:
-        said = {name: self._said(name, value) for name, value in values.items()}
-        return self.sight.text(tr(key, language=self.sight.language, **said))
-
-    def _said(self, name: str, value: object) -> object:
-        match value:
-            case datetime():
-                return f"{value.astimezone(self.zone):%Y-%m-%d %H:%M}"
-            case float():
-                text = f"{value:.1f}".removesuffix(".0")
-                return text.replace(".", ",") if self.sight.language == "ru" else text
-            case str() if name == "agents":
-                return ", ".join(self.sight.name(each.strip()) for each in value.split(","))
-            case str() if name in _PEOPLE:
-                return self.sight.name(value)
-        return value
+        language = self.sight.language
+        said = {name: in_words(name, value, self.zone, self.sight.name, language) for name, value in values.items()}
+        return self.sight.text(tr(key, language=language, **said))
 
 
 def offered(connection: sa.Connection, sight: Sight, now: datetime) -> dict[str, list[tuple[str, str]]]:

@@ -12,6 +12,9 @@ from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from fastapi import Request
+from fastapi.responses import RedirectResponse
+
 from pbxmonitor import periods
 from pbxmonitor.domain.call import Direction, StageKind
 from pbxmonitor.domain.callback import Colour
@@ -21,6 +24,7 @@ from pbxmonitor.settings import Settings
 from pbxmonitor.store.filters import Filter, full_number
 from pbxmonitor.store.journal import Cursor
 from pbxmonitor.texts import tr
+from pbxmonitor.web.rendering import address
 
 Query = Mapping[str, str]
 TIME: Final = ("period", "from", "to", "node")
@@ -74,6 +78,13 @@ def link(query: Query, **changes: object) -> str:
     changed = {**query, **{name.rstrip("_"): value for name, value in changes.items()}}
     parts = {name: 1 if value is True else value for name, value in changed.items()}
     return urlencode({name: value for name, value in parts.items() if value not in (None, "", False)})
+
+
+def tidied(request: Request, path: str) -> RedirectResponse | None:
+    """Where a form with empty fields leads: the same page without them, so that its address can be passed on."""
+    if all(request.query_params.values()):
+        return None
+    return RedirectResponse(f"{address(request, path)}?{link(request.query_params)}".rstrip("?"), 303)
 
 
 def asked(query: Query, settings: Settings, now: datetime, *, whole_numbers: bool = True) -> Asked:

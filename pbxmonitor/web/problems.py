@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
+from pbxmonitor.store.types import driver_line
 from pbxmonitor.texts import tr
 from pbxmonitor.web.rendering import address, language_of, page
 
@@ -125,8 +126,7 @@ async def _not_understood(request: Request, error: Exception) -> Response:
 
 
 async def _database_away(request: Request, error: Exception) -> Response:
-    reason = str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__]
-    log.error("web_database_away", path=path_of(request), reason=reason[0])
+    log.error("web_database_away", path=path_of(request), reason=driver_line(error))
     return answer(request, 503, _text(request, 503), {"Retry-After": str(_RETRY_S)})
 
 

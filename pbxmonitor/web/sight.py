@@ -8,6 +8,7 @@ from pbxmonitor.domain.roster import Roster
 from pbxmonitor.domain.view import Json
 from pbxmonitor.masking import masked_number, masked_text
 from pbxmonitor.texts import tr
+from pbxmonitor.web.site import Site
 from pbxmonitor.web.viewer import Viewer
 
 # What has so many digits is a phone number, as for the logs.
@@ -92,3 +93,8 @@ class Sight:
         dialled = (form["caller"],) if form["direction"] != "inbound" else ()
         took = (*form["verdicts"], *(talk["agent"] for talk in form["talks"]), *dialled)
         return any(self.sees(agent) for agent in took)
+
+
+def sight_of(site: Site, viewer: Viewer) -> Sight:
+    """The eyes of that viewer of the site."""
+    return Sight(viewer=viewer, roster=site.duties.roster)

@@ -18,7 +18,7 @@ from pbxmonitor.store import outbox, schema
 from pbxmonitor.store.case import Case, cases_of
 from pbxmonitor.store.debts import debt_row, progress_of, progress_row, recolour, with_attempts
 from pbxmonitor.store.duty import ended, nudge, of_steps, settle_duty
-from pbxmonitor.store.notices import name_of, notice, unpacked
+from pbxmonitor.store.notices import name_of, notices, unpacked
 from pbxmonitor.store.outbox import Delivery, DeliveryState
 from pbxmonitor.store.rollups import debt_days, mark_stale
 from pbxmonitor.store.types import upsert, writing
@@ -125,10 +125,8 @@ class OverdueCallbacks:
         name = (name_of(*sorted(each.id for each in mine)),)
         roster, channels = self.duties.roster, tuple(told[0]["channels"])
         expires_at = now + WORTH
-        said = notice(
-            roster, roster.people[person], MANY, words, now, name=name, expires_at=expires_at, channels=channels
-        )
-        return [] if said is None else [said]
+        people = [roster.people[person]]
+        return notices(roster, people, MANY, words, now, name=name, expires_at=expires_at, channels=channels)
 
 
 def _oldest(words: dict[str, Any]) -> tuple[datetime, str]:

@@ -5,18 +5,18 @@ one sends it again under the same id. Nothing else is lost or doubled.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pbxmonitor.clock import Clock
+from pbxmonitor.clock import Clock, first_of
 from pbxmonitor.store import outbox
 from pbxmonitor.store.outbox import Delivery
 from pbxmonitor.store.types import AWAY, first_line, reading, writing
@@ -125,22 +125,15 @@ class Dispatch:
             except AWAY as error:
                 if away != (away := first_line(error)):
                     log.error("dispatch_waits", channel=channel, reason=away)
-                await self._first_of(stop, self.clock.sleep(LOOK_AGAIN_S))
+                await first_of(stop.wait(), self.clock.sleep(LOOK_AGAIN_S))
 
     async def _rest(self, channel: str, stop: asyncio.Event) -> None:
         """Until something is due, somebody rings, or it is over."""
         bell = self._bells[channel]
         due_at = await reading(self.database, lambda connection: outbox.next_due(connection, [channel]))
         seconds = LOOK_AGAIN_S if due_at is None else (due_at - self.clock.now()).total_seconds()
-        await self._first_of(stop, self.clock.sleep(min(max(seconds, 0.01), LOOK_AGAIN_S)), bell.wait())
+        await first_of(stop.wait(), self.clock.sleep(min(max(seconds, 0.01), LOOK_AGAIN_S)), bell.wait())
         bell.clear()
-
-    async def _first_of(self, stop: asyncio.Event, *waits: Coroutine[Any, Any, object]) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            waiting = [tasks.create_task(each) for each in (*waits, stop.wait())]
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in waiting:
-                task.cancel()
 
     async def once(self) -> int:
         """Claim what is due on every channel and see each to its end; how many there were."""

@@ -8,7 +8,7 @@ runs in tasks of ours that nobody cuts short, and a look at both clocks winds th
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
@@ -18,7 +18,7 @@ from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from pbxmonitor.clock import Clock
+from pbxmonitor.clock import Clock, first_of
 from pbxmonitor.store.types import AWAY, first_line
 
 log = structlog.get_logger()
@@ -98,10 +98,10 @@ class Bells:
         while not stop.is_set():
             bell.event.clear()
             await self._work(bell)
-            waits: list[Awaitable[object]] = [bell.event.wait(), stop.wait()]
+            waits: list[Coroutine[Any, Any, object]] = [bell.event.wait(), stop.wait()]
             if bell.failed is not None:
                 waits.append(self._clock.sleep(self._retry_s))
-            await _first_of(waits)
+            await first_of(*waits)
 
     async def _work(self, bell: _Bell) -> None:
         try:
@@ -137,16 +137,3 @@ def _reason(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return first_line(error)
-
-
-async def _first_of(waits: Sequence[Awaitable[object]]) -> None:
-    """Until one of them is over; the others are given up."""
-
-    async def wait(each: Awaitable[object]) -> None:
-        await each
-
-    async with asyncio.TaskGroup() as tasks:
-        waiting = [tasks.create_task(wait(each)) for each in waits]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for each in waiting:
-            each.cancel()

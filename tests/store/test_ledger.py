@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor import reporting
 from pbxmonitor.domain.call import Direction
-from pbxmonitor.domain.callback import Attempt, AttemptResult, State, colour_of, settle
+from pbxmonitor.domain.callback import Attempt, AttemptResult, State, colour_of, colour_of_debt, settle
 from pbxmonitor.domain.facts import Fact
 from pbxmonitor.domain.floor import Floor
 from pbxmonitor.domain.judge import judge
@@ -23,7 +23,6 @@ from pbxmonitor.domain.policy import Policy
 from pbxmonitor.pbx.asterisk.naming import Site
 from pbxmonitor.replay import facts_of, frames_of, replay
 from pbxmonitor.store import schema
-from pbxmonitor.store.debts import colour_of_debt
 from pbxmonitor.store.ledger import Ledger
 from pbxmonitor.store.types import reading
 

@@ -14,7 +14,7 @@ from pbxmonitor.web.api.calls import Time
 from pbxmonitor.web.auth import api_viewer
 from pbxmonitor.web.filtering import BadQuery, is_plain
 from pbxmonitor.web.problems import Problem
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import sight_of
 from pbxmonitor.web.site import Site, site_of
 from pbxmonitor.web.viewer import Viewer
 
@@ -27,7 +27,7 @@ async def list_agents(
 ) -> Response:
     """`{"from", "to", "agents": […]}`; what each number means stands in docs/metrics.md."""
     site = site_of(request)
-    wanted, sight = _wanted(request, site), Sight(viewer=viewer, roster=site.duties.roster)
+    wanted, sight = _wanted(request, site), sight_of(site, viewer)
     rows = await reading(site.database, lambda c: people.report(c, wanted, sight))
     return answer(request, _span(wanted.stretch) | {"agents": rows})
 
@@ -38,7 +38,7 @@ async def one_agent(
 ) -> Response:
     """The employee of that key, as the rows of /agents name him in `agent`."""
     site = site_of(request)
-    wanted, sight = _wanted(request, site), Sight(viewer=viewer, roster=site.duties.roster)
+    wanted, sight = _wanted(request, site), sight_of(site, viewer)
     found = await reading(site.database, lambda c: people.person(c, wanted, sight, key)) if is_plain(key) else None
     if found is None:
         raise Problem(404)

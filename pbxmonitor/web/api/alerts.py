@@ -12,7 +12,7 @@ from pbxmonitor.web import warnings
 from pbxmonitor.web.answers import answer, problem_of
 from pbxmonitor.web.auth import require
 from pbxmonitor.web.filtering import BadQuery
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.viewer import Role, Viewer
 
@@ -36,7 +36,7 @@ async def list_alerts(
 ) -> Response:
     """`{"alerts": […], "next": cursor or null}`; title, who and detail in the language of the account."""
     site = site_of(request)
-    sight = Sight(viewer=viewer, roster=site.duties.roster)
+    sight = sight_of(site, viewer)
     try:
         after = warnings.place_of(query.cursor)
     except BadQuery as bad:

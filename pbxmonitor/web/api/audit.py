@@ -12,7 +12,7 @@ from pbxmonitor.web import deeds
 from pbxmonitor.web.answers import answer, problem_of
 from pbxmonitor.web.auth import require
 from pbxmonitor.web.filtering import BadQuery
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.viewer import Role, Viewer
 
@@ -34,7 +34,7 @@ class AuditQuery(BaseModel):
 async def list_lines(request: Request, query: Annotated[AuditQuery, Query()], viewer: Manager) -> Response:
     """`{"audit": […], "next": cursor or null}`."""
     site = site_of(request)
-    sight = Sight(viewer=viewer, roster=site.duties.roster)
+    sight = sight_of(site, viewer)
     try:
         asked, after = deeds.asked(request.query_params, site), deeds.place_of(query.cursor)
     except BadQuery as bad:

@@ -16,7 +16,7 @@ from pbxmonitor.web.auth import api_viewer
 from pbxmonitor.web.board import Column
 from pbxmonitor.web.filtering import TIME, BadQuery, cursor_of, cursor_text, given, is_plain, stretch_of
 from pbxmonitor.web.problems import Problem
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.stream import live_of
 from pbxmonitor.web.viewer import Viewer
@@ -48,7 +48,7 @@ async def list_callbacks(
 ) -> Response:
     """`{"callbacks": […], "next": cursor or null}`."""
     site = site_of(request)
-    sight, now = Sight(viewer=viewer, roster=site.duties.roster), site.clock.now()
+    sight, now = sight_of(site, viewer), site.clock.now()
     try:
         parts, after = given(request.query_params), cursor_of(query.cursor)
         timed = any(name in parts for name in TIME if name != "node")
@@ -73,7 +73,7 @@ async def one_callback(
 ) -> Response:
     """The callback that the call opened."""
     site = site_of(request)
-    sight, now, key = Sight(viewer=viewer, roster=site.duties.roster), site.clock.now(), _key(node, call)
+    sight, now, key = sight_of(site, viewer), site.clock.now(), _key(node, call)
     found = await reading(site.database, lambda c: board.card(c, sight, key, now))
     if found is None:
         raise Problem(404)
@@ -91,7 +91,7 @@ async def act_on(
 ) -> Response:
     """The callback as it is then. A token needs the scope `act`; with Idempotency-Key a phone is rung once only."""
     site, given_ = site_of(request), words or Words()
-    sight, key = Sight(viewer=viewer, roster=site.duties.roster), _key(node, call)
+    sight, key = sight_of(site, viewer), _key(node, call)
     once = request.headers.get("idempotency-key")
     asked = acting.Asked(action=action, reason=given_.reason, call=given_.call, once=once)
     try:

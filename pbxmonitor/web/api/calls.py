@@ -12,7 +12,7 @@ from pbxmonitor.web.answers import answer, problem_of
 from pbxmonitor.web.auth import api_viewer
 from pbxmonitor.web.filtering import BadQuery, asked, cursor_of, cursor_text, is_plain
 from pbxmonitor.web.problems import Problem
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.viewer import Viewer
 
@@ -57,7 +57,7 @@ async def list_calls(
 ) -> Response:
     """`{"calls": […], "next": cursor or null}`; each call in the form of docs/replay.md with node, queue, callback."""
     site = site_of(request)
-    sight = Sight(viewer=viewer, roster=site.duties.roster)
+    sight = sight_of(site, viewer)
     try:
         what = asked(request.query_params, site.settings, site.clock.now(), whole_numbers=viewer.whole_numbers)
         after = cursor_of(query.cursor)
@@ -71,7 +71,7 @@ async def list_calls(
 async def one_call(request: Request, node: str, call: str, viewer: Annotated[Viewer, Depends(api_viewer)]) -> Response:
     """The call's form with `journey`, `colour_because` and `why` in the language of the account."""
     site = site_of(request)
-    sight = Sight(viewer=viewer, roster=site.duties.roster)
+    sight = sight_of(site, viewer)
     if not is_plain(node) or not is_plain(call):
         raise Problem(404)
     found = await reading(site.database, lambda c: calls.case(c, sight, node, call))

@@ -15,7 +15,7 @@ from pbxmonitor.store.types import reading
 from pbxmonitor.web.answers import answer, problem_of
 from pbxmonitor.web.auth import require
 from pbxmonitor.web.filtering import BadQuery, cursor_of, cursor_text
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import Sight, sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.viewer import Role, Viewer
 
@@ -37,7 +37,7 @@ async def list_digests(
 ) -> Response:
     """`{"digests": […], "next": cursor or null}`; `state` null: nothing was to be said, or it is long ago."""
     site = site_of(request)
-    sight = Sight(viewer=viewer, roster=site.duties.roster)
+    sight = sight_of(site, viewer)
     try:
         after = _place_of(query.cursor)
     except BadQuery as bad:

@@ -12,7 +12,7 @@ from pbxmonitor.web.answers import answer
 from pbxmonitor.web.api.calls import Time
 from pbxmonitor.web.api.stages import Oversees, wanted, within
 from pbxmonitor.web.filtering import given
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import sight_of
 from pbxmonitor.web.site import site_of
 
 router = APIRouter(tags=["figures"])
@@ -39,7 +39,7 @@ async def list_lines(request: Request, _query: Annotated[Time, Query()], viewer:
     """`{"from", "to", "lines": […]}`, the busiest first."""
     site, asked = site_of(request), wanted(request)
     found = await reading(site.database, lambda c: patterns.lines(c, asked.period, asked.policy))
-    sight = Sight(viewer=viewer, roster=site.duties.roster)
+    sight = sight_of(site, viewer)
     return answer(request, within(asked, lines=[row | {"line": sight.number(row["line"])} for row in found]))
 
 

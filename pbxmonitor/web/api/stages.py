@@ -20,7 +20,7 @@ from pbxmonitor.web.api.calls import Time
 from pbxmonitor.web.auth import require
 from pbxmonitor.web.filtering import BadQuery
 from pbxmonitor.web.problems import Problem
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import Sight, sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.viewer import Role, Viewer
 
@@ -55,7 +55,7 @@ async def list_stages(request: Request, _query: Annotated[Time, Query()], viewer
     """`{"from", "to", "calls", "funnel": […], "steps": […], "causes": {…}}`; the numbers stand in docs/metrics.md."""
     site, asked = site_of(request), wanted(request)
     found = await reading(site.database, lambda c: funnel.stages(c, asked.period, asked.policy))
-    sight = Sight(viewer=viewer, roster=site.duties.roster)
+    sight = sight_of(site, viewer)
     return answer(request, within(asked, **found | {"steps": [seen_step(step, sight) for step in found["steps"]]}))
 
 

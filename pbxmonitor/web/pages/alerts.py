@@ -15,7 +15,7 @@ from pbxmonitor.web.auth import checked_form, require
 from pbxmonitor.web.filtering import BadQuery, is_plain
 from pbxmonitor.web.problems import Problem
 from pbxmonitor.web.rendering import address, page
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.viewer import Role, Viewer
 
@@ -28,7 +28,7 @@ PAGE: Final = 50
 async def alerts(request: Request, viewer: Manager) -> Response:
     """The first page has everything, the others what is over."""
     query, site = request.query_params, site_of(request)
-    sight, now = Sight(viewer=viewer, roster=site.duties.roster), site.clock.now()
+    sight, now = sight_of(site, viewer), site.clock.now()
     try:
         after = warnings.place_of(query.get("after"))
     except BadQuery as bad:

@@ -3,16 +3,16 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from pbxmonitor.store import audit as store
 from pbxmonitor.store.accounts import accounts
 from pbxmonitor.store.types import reading
 from pbxmonitor.web import deeds
 from pbxmonitor.web.auth import require
-from pbxmonitor.web.filtering import BadQuery, link
-from pbxmonitor.web.rendering import address, page
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.filtering import BadQuery, link, tidied
+from pbxmonitor.web.rendering import page
+from pbxmonitor.web.sight import sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.viewer import Role, Viewer
 
@@ -24,9 +24,9 @@ PAGE: Final = 100
 async def audit(request: Request, viewer: Annotated[Viewer, Depends(require(Role.MANAGER))]) -> Response:
     """A page of lines; a form's empty fields are taken out of the address first."""
     query, site = request.query_params, site_of(request)
-    if any(not value for value in query.values()):
-        return RedirectResponse(f"{address(request, 'audit')}?{link(query)}".rstrip("?"), 303)
-    sight, bad, found = Sight(viewer=viewer, roster=site.duties.roster), None, None
+    if (elsewhere := tidied(request, "audit")) is not None:
+        return elsewhere
+    sight, bad, found = sight_of(site, viewer), None, None
     try:
         asked, after = deeds.asked(query, site), deeds.place_of(query.get("after"))
         found = await reading(site.database, lambda c: store.page(c, asked.wanted, limit=PAGE, after=after))

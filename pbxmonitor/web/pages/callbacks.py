@@ -16,7 +16,7 @@ from pbxmonitor.web.board import Card, Column
 from pbxmonitor.web.filtering import is_plain
 from pbxmonitor.web.problems import Problem
 from pbxmonitor.web.rendering import address, page
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import Sight, sight_of
 from pbxmonitor.web.site import Site, site_of
 from pbxmonitor.web.stream import live_of
 from pbxmonitor.web.viewer import Viewer
@@ -40,7 +40,7 @@ async def one_callback(
 ) -> Response:
     """One callback alone."""
     site = site_of(request)
-    sight, now = Sight(viewer=viewer, roster=site.duties.roster), site.clock.now()
+    sight, now = sight_of(site, viewer), site.clock.now()
     if not is_plain(node) or not is_plain(call):
         raise Problem(404)
     found = await reading(site.database, lambda c: board.card(c, sight, (node, call), now))
@@ -60,7 +60,7 @@ async def act_on(
     said = {name: str(form[name]) for name in ("reason", "call", "once") if form.get(name)}
     asked = acting.Asked(action=Action(action), **said)
     try:
-        await acting.do(site, Sight(viewer=viewer, roster=site.duties.roster), (node, call), asked)
+        await acting.do(site, sight_of(site, viewer), (node, call), asked)
         live_of(request).touch()
     except (CannotAct, CannotCall) as cannot:
         if cannot.key == "callback.cannot.unknown":
@@ -71,7 +71,7 @@ async def act_on(
 
 async def _board(request: Request, viewer: Viewer, *, done: str | None = None, trouble: str | None = None) -> Response:
     site = site_of(request)
-    sight, now = Sight(viewer=viewer, roster=site.duties.roster), site.clock.now()
+    sight, now = sight_of(site, viewer), site.clock.now()
     hours = site.policy.hours
     midnight = hours.day_span(hours.day_of(now))[0]
     found = await reading(site.database, lambda c: board.board(c, sight, now, midnight, MOST))

@@ -15,12 +15,12 @@ from pbxmonitor.store.types import reading
 from pbxmonitor.texts import tr
 from pbxmonitor.web import board, calls, drawing, people
 from pbxmonitor.web.auth import note, page_viewer
-from pbxmonitor.web.filtering import TIME, BadQuery, is_plain, link
+from pbxmonitor.web.filtering import TIME, BadQuery, is_plain, link, tidied
 from pbxmonitor.web.pages.journal import row_of
 from pbxmonitor.web.people import Person, Wanted
 from pbxmonitor.web.problems import Problem
-from pbxmonitor.web.rendering import address, page
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.rendering import page
+from pbxmonitor.web.sight import sight_of
 from pbxmonitor.web.site import Site, site_of
 from pbxmonitor.web.viewer import Viewer
 
@@ -48,10 +48,10 @@ COMPARED: Final = (
 async def employees(request: Request, viewer: Looks) -> Response:
     """The table of those whom the viewer sees, sorted as the address says: who misses most first."""
     query = request.query_params
-    if any(not value for value in query.values()):
-        return RedirectResponse(f"{address(request, 'employees')}?{link(query)}", 303)
+    if (elsewhere := tidied(request, "employees")) is not None:
+        return elsewhere
     site = site_of(request)
-    sight, (wanted, bad) = Sight(viewer=viewer, roster=site.duties.roster), _wanted(request, site)
+    sight, (wanted, bad) = sight_of(site, viewer), _wanted(request, site)
     by = query.get("sort", "missed_share")
     by = by if by in people.SORTED_BY else "missed_share"
     descending = query.get("order", "asc" if by == "agent" else "desc") != "asc"
@@ -77,7 +77,7 @@ async def employee(request: Request, key: str, viewer: Looks) -> Response:
     if any(not value for value in request.query_params.values()):
         return RedirectResponse(f"{request.url.path}?{link(request.query_params)}", 303)
     site = site_of(request)
-    sight, (wanted, bad) = Sight(viewer=viewer, roster=site.duties.roster), _wanted(request, site)
+    sight, (wanted, bad) = sight_of(site, viewer), _wanted(request, site)
     if not is_plain(key):
         raise Problem(404)
     found = await reading(site.database, lambda c: people.person(c, wanted, sight, key))

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from pbxmonitor.domain.call import Direction, StageKind
 from pbxmonitor.domain.callback import Colour
@@ -18,10 +18,10 @@ from pbxmonitor.texts import tr
 from pbxmonitor.web import calls, drawing
 from pbxmonitor.web.auth import note, page_viewer
 from pbxmonitor.web.export import csv_of, xlsx_of
-from pbxmonitor.web.filtering import NAMES, BadQuery, asked, cursor_of, cursor_text, is_plain, link
+from pbxmonitor.web.filtering import NAMES, BadQuery, asked, cursor_of, cursor_text, is_plain, tidied
 from pbxmonitor.web.problems import Problem
-from pbxmonitor.web.rendering import address, page
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.rendering import page
+from pbxmonitor.web.sight import Sight, sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.viewer import Viewer
 
@@ -34,10 +34,10 @@ Looks = Annotated[Viewer, Depends(page_viewer)]
 async def journal(request: Request, viewer: Looks) -> Response:
     """A page of calls; a form's empty fields are taken out of the address first, so that it can be passed on."""
     query = request.query_params
-    if any(not value for value in query.values()):
-        return RedirectResponse(f"{address(request, 'journal')}?{link(query)}", 303)
+    if (elsewhere := tidied(request, "journal")) is not None:
+        return elsewhere
     site = site_of(request)
-    sight, now = Sight(viewer=viewer, roster=site.duties.roster), site.clock.now()
+    sight, now = sight_of(site, viewer), site.clock.now()
     bad = None
     try:
         what = asked(query, site.settings, now, whole_numbers=viewer.whole_numbers)
@@ -69,7 +69,7 @@ async def journal(request: Request, viewer: Looks) -> Response:
 async def export(request: Request, form: str, viewer: Looks) -> Response:
     """All calls of the filter as a file; who took it is in the audit."""
     site = site_of(request)
-    sight = Sight(viewer=viewer, roster=site.duties.roster)
+    sight = sight_of(site, viewer)
     if form not in ("csv", "xlsx"):
         raise Problem(404)
     try:
@@ -85,7 +85,7 @@ async def export(request: Request, form: str, viewer: Looks) -> Response:
 async def one_call(request: Request, node: str, call: str, viewer: Looks) -> Response:
     """One call: drawn in time, told in words, and which rule gave its colour."""
     site = site_of(request)
-    sight = Sight(viewer=viewer, roster=site.duties.roster)
+    sight = sight_of(site, viewer)
     if not is_plain(node) or not is_plain(call):
         raise Problem(404)
     found = await reading(site.database, lambda c: calls.case(c, sight, node, call))

@@ -11,19 +11,20 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
+from pbxmonitor.columns import decimal
 from pbxmonitor.domain.view import Json
 from pbxmonitor.store import patterns as rows
 from pbxmonitor.store.types import reading
 from pbxmonitor.texts import tr
 from pbxmonitor.web.api.stages import Oversees
-from pbxmonitor.web.filtering import given, is_plain, link
+from pbxmonitor.web.filtering import given, is_plain, tidied
 from pbxmonitor.web.heat import WEEKDAYS, Heat, days_of, heat, worst
 from pbxmonitor.web.pages.stuck import asked, time_words
 from pbxmonitor.web.people import Wanted
-from pbxmonitor.web.rendering import address, page
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.rendering import page
+from pbxmonitor.web.sight import Sight, sight_of
 from pbxmonitor.web.site import site_of
 
 router = APIRouter()
@@ -36,10 +37,10 @@ _HOUR: Final = timedelta(hours=1)
 @router.get("/patterns")
 async def patterns(request: Request, viewer: Oversees) -> Response:
     """The heat maps, of one line or queue if the address says so; lines, regions, costly absences of all calls."""
-    if any(not value for value in request.query_params.values()):
-        return RedirectResponse(f"{address(request, 'patterns')}?{link(request.query_params)}", 303)
+    if (elsewhere := tidied(request, "patterns")) is not None:
+        return elsewhere
     site = site_of(request)
-    sight, (wanted, bad) = Sight(viewer=viewer, roster=site.duties.roster), asked(request, site)
+    sight, (wanted, bad) = sight_of(site, viewer), asked(request, site)
     of = {name: value for name, value in given(request.query_params).items() if name in OF} if bad is None else {}
     week, lines, regions, away = await reading(site.database, lambda c: _read(c, wanted, of, viewer.language))
     days, zone = days_of(wanted.stretch.begin, wanted.stretch.end, site.settings.zone), site.settings.zone
@@ -116,5 +117,4 @@ def _decimal(value: float | None, language: str) -> str:
     """A mean with one digit after the point, or the comma, where it is not whole."""
     if value is None:
         return ""
-    text = f"{value:.1f}".removesuffix(".0")
-    return text.replace(".", ",") if language == "ru" else text
+    return decimal(f"{value:.1f}".removesuffix(".0"), language)

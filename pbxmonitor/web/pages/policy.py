@@ -12,7 +12,7 @@ from pbxmonitor.web import trial
 from pbxmonitor.web.auth import checked_form, note, require
 from pbxmonitor.web.rendering import page
 from pbxmonitor.web.setting_texts import about, span
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.trial import CannotTry, Tried
 from pbxmonitor.web.viewer import Role, Viewer
@@ -72,7 +72,7 @@ def _shown(
         days=[str(each) for each in trial.DAYS],
         chosen=said["days"],
         found=found,
-        moves=trial.moves(found.outcome, Sight(viewer=viewer, roster=site.duties.roster)) if found else [],
+        moves=trial.moves(found.outcome, sight_of(site, viewer)) if found else [],
         toml=trial.toml(found.changes) if found else "",
         queues=sorted(site.policy.queues),
         trouble=trouble,

@@ -16,7 +16,7 @@ from pbxmonitor.web.filtering import is_plain
 from pbxmonitor.web.problems import Problem
 from pbxmonitor.web.rendering import address, page
 from pbxmonitor.web.setting_texts import about, values
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.sight import Sight, sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.trial_message import Fate, address_for, bot_link, send_test
 from pbxmonitor.web.viewer import Role, Viewer
@@ -102,7 +102,7 @@ async def shown(
     """The page, with what is to be said first."""
     site = site_of(request)
     linked, rules = await reading(site.database, lambda c: (links.links(c), numbers.rules(c)))
-    groups = _groups(site.settings, Sight(viewer=viewer, roster=site.duties.roster), linked)
+    groups = _groups(site.settings, sight_of(site, viewer), linked)
     return page(
         request,
         viewer,

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from pbxmonitor.domain.judge import Cause
 from pbxmonitor.domain.view import Json
@@ -20,9 +20,9 @@ from pbxmonitor.store.types import reading
 from pbxmonitor.texts import tr
 from pbxmonitor.web import people, sankey
 from pbxmonitor.web.api.stages import Oversees, seen_step
-from pbxmonitor.web.filtering import TIME, BadQuery, is_plain, link
-from pbxmonitor.web.rendering import address, page
-from pbxmonitor.web.sight import Sight
+from pbxmonitor.web.filtering import TIME, BadQuery, is_plain, link, tidied
+from pbxmonitor.web.rendering import page
+from pbxmonitor.web.sight import Sight, sight_of
 from pbxmonitor.web.site import Site, site_of
 from pbxmonitor.web.viewer import Viewer
 
@@ -43,10 +43,10 @@ LOST_AT: Final[Mapping[str, Mapping[str, object]]] = {
 @router.get("/stuck")
 async def stuck(request: Request, viewer: Oversees) -> Response:
     """The funnel as a drawing and a table, the stops of the journey, the causes, the queues."""
-    if any(not value for value in request.query_params.values()):
-        return RedirectResponse(f"{address(request, 'stuck')}?{link(request.query_params)}", 303)
+    if (elsewhere := tidied(request, "stuck")) is not None:
+        return elsewhere
     site = site_of(request)
-    sight, (wanted, bad) = Sight(viewer=viewer, roster=site.duties.roster), asked(request, site)
+    sight, (wanted, bad) = sight_of(site, viewer), asked(request, site)
     found, queues = await reading(
         site.database,
         lambda c: (
