@@ -137,18 +137,25 @@ class Dispatch:
 
     async def once(self) -> int:
         """Claim what is due on every channel and see each to its end; how many there were."""
+        # One claim after another: MariaDB locks for a moment what it only looks at, and the other would skip it.
+        claimed = {channel: await self._claim(channel) for channel in self.senders}
         async with asyncio.TaskGroup() as tasks:
-            rounds = [tasks.create_task(self._round(channel)) for channel in self.senders]
-        return sum(each.result() for each in rounds)
+            for channel, mine in claimed.items():
+                tasks.create_task(self._channel(channel, mine))
+        return sum(map(len, claimed.values()))
 
     async def _round(self, channel: str) -> int:
-        """Claim no more than is sent at once: nothing waits behind a slow one longer than its claim holds."""
-        now = self.clock.now()
-        claimed = await writing(
-            self.database, lambda connection: outbox.claim(connection, now, self.hold, [channel], AT_ONCE)
-        )
+        """Claim what is due on that channel and see each to its end; how many there were."""
+        claimed = await self._claim(channel)
         await self._channel(channel, claimed)
         return len(claimed)
+
+    async def _claim(self, channel: str) -> list[Delivery]:
+        """No more than is sent at once: nothing waits behind a slow one longer than its claim holds."""
+        now = self.clock.now()
+        return await writing(
+            self.database, lambda connection: outbox.claim(connection, now, self.hold, [channel], AT_ONCE)
+        )
 
     async def _channel(self, channel: str, mine: Sequence[Delivery]) -> None:
         """All of them at once, but each at the channel's pace."""
