@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from pydantic import Field
 
+from pbxmonitor import undelivered
 from pbxmonitor.clock import Clock
 from pbxmonitor.crm.values import Authority, Patience, Proxy
 from pbxmonitor.domain.call import Direction
@@ -98,21 +99,17 @@ class Found:
     url: str | None = None
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(undelivered.Refused):
     """The CRM will say no to this however often it is asked; `reason` is one line for people, without secrets."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
-
-class Later(Exception):  # noqa: N818
+class Later(undelivered.Later):
     """Not now: ask again, after `after_s` seconds at the earliest; what was asked may have been done."""
 
+    after_s: float
+
     def __init__(self, reason: str, after_s: float) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.after_s = after_s
+        super().__init__(reason, after_s)
 
 
 class Memory(Protocol):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from pbxmonitor import undelivered
 from pbxmonitor.clock import Clock
 from pbxmonitor.masking import masked_text
 from pbxmonitor.settings_values import Table
@@ -86,11 +87,11 @@ class Undelivered(Exception):  # noqa: N818
         super().__init__(self.reason)
 
 
-class Refused(Undelivered):
+class Refused(Undelivered, undelivered.Refused):
     """For good: trying again cannot help (blocked, no such address, a login that is refused)."""
 
 
-class Later(Undelivered):
+class Later(Undelivered, undelivered.Later):
     """For now: try again, not before `after_s` seconds when the channel said how long."""
 
     def __init__(self, reason: str, after_s: float | None = None) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pbxmonitor import crm
 from pbxmonitor.crm import CallbackClosed, CallbackOpened, CallEnded, Crm, Outcome, Reference
 from pbxmonitor.domain.call import Direction
 from pbxmonitor.domain.callback import State
@@ -40,20 +39,15 @@ class CrmPost:
     async def send(self, delivery: Delivery) -> str | None:
         """Tell it; the reference is the CRM's own id of what was made."""
         values = unpacked(dict(delivery.values))
-        try:
-            match delivery.template:
-                case "crm_call":
-                    made = await self._crm.report(_call(values))
-                case "crm_open":
-                    made = await self._crm.open_task(self._opened(values))
-                case "crm_close":
-                    made = await self._close(values)
-                case other:
-                    raise Refused(f"a CRM cannot be told {other!r}")
-        except crm.Refused as refused:
-            raise Refused(refused.reason) from None
-        except crm.Later as later:
-            raise Later(later.reason, later.after_s) from None
+        match delivery.template:
+            case "crm_call":
+                made = await self._crm.report(_call(values))
+            case "crm_open":
+                made = await self._crm.open_task(self._opened(values))
+            case "crm_close":
+                made = await self._close(values)
+            case other:
+                raise Refused(f"a CRM cannot be told {other!r}")
         return made.id if made is not None else None
 
     def _opened(self, values: Mapping[str, Any]) -> CallbackOpened:

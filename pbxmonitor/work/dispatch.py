@@ -20,7 +20,9 @@ from pbxmonitor.clock import Clock, first_of
 from pbxmonitor.store import outbox
 from pbxmonitor.store.outbox import Delivery
 from pbxmonitor.store.types import AWAY, first_line, reading, writing
+from pbxmonitor.undelivered import Later, Refused
 
+__all__ = ["Dispatch", "Later", "Needless", "Refused", "Sender", "back_off"]
 log = structlog.get_logger()
 # Longer than any channel's time-out: only a dead dispatcher's claim is taken over.
 HOLD: Final = timedelta(minutes=2)
@@ -31,18 +33,6 @@ AT_ONCE: Final = 8
 PATIENCE: Final = 5
 FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(minutes=15)
-
-
-class Refused(Exception):  # noqa: N818
-    """It can never go out this way; the text is one line for people."""
-
-
-class Later(Exception):  # noqa: N818
-    """Not now; again after `after_s` seconds where the channel said so."""
-
-    def __init__(self, reason: str, after_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.after_s = after_s
 
 
 class Needless(Exception):  # noqa: N818

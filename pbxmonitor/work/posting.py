@@ -7,7 +7,6 @@ from typing import Any, Final
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pbxmonitor import notify
 from pbxmonitor.clock import Clock
 from pbxmonitor.domain.roster import Person, Roster
 from pbxmonitor.notify import Button, Image, Message, Notifier
@@ -21,7 +20,7 @@ from pbxmonitor.store.links import address_of
 from pbxmonitor.store.notices import name_of, unpacked
 from pbxmonitor.store.outbox import Delivery
 from pbxmonitor.store.types import reading
-from pbxmonitor.work.dispatch import Later, Needless, Refused
+from pbxmonitor.work.dispatch import Needless, Refused
 
 # Telegram takes 64 bytes with the action before it.
 LONGEST_NAME: Final = 50
@@ -57,12 +56,7 @@ class Post:
         if person is None:
             raise Refused(f"there is no person {delivery.recipient!r} in the settings any more")
         address = await self._address(delivery, person)
-        try:
-            receipt = await self._notifier.send(self._message(delivery, person, address))
-        except notify.Refused as refused:
-            raise Refused(refused.reason) from None
-        except notify.Later as later:
-            raise Later(later.reason, later.after_s) from None
+        receipt = await self._notifier.send(self._message(delivery, person, address))
         return receipt.reference
 
     async def _address(self, delivery: Delivery, person: Person) -> str:
