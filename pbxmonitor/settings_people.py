@@ -9,7 +9,6 @@ from pbxmonitor.domain.escalation import DEFAULT_STEPS, Duties, Step
 from pbxmonitor.domain.roster import Role
 from pbxmonitor.settings_values import Seconds, Share, Table, duration, working_day
 
-PersonKey = Annotated[str, Field(min_length=1, max_length=80)]
 OwnerRule = Literal["missed", "last_rung", "responsible", "fewest_open"]
 
 
@@ -67,7 +66,6 @@ class MessageSettings(Table):
     channels: tuple[str, ...] = ()
     quiet_hours: Quiet = ()
     templates: str | None = None
-    page: str | None = None
 
 
 class StepSettings(Table):
