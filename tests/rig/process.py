@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import time
 from pathlib import Path
 
 from tests.rig.build import lay_out, private
@@ -10,13 +11,19 @@ from tests.rig.plan import NotHere, Plan
 
 
 def start_process(here: Plan, side: str) -> int:
-    """Lay the side out and start it in the background; the process id."""
+    """Lay the side out and start it in the background; the process id, once it has written it (at most 30 s)."""
     stop_process(here, side)
     lay_out(here, side)
     done = private(here.root, f'exec chroot "$ROOT" asterisk -C {here.inside(side)}/etc/asterisk.conf', timeout=60)
     if done.returncode:
         raise NotHere(f"Asterisk {here.version} ({side}) did not start: {(done.stdout + done.stderr).strip()[-200:]}")
-    return running(here, side) or 0
+    # It goes to the background before it writes its pid, so on a busy machine we are back first.
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if (pid := running(here, side)) is not None:
+            return pid
+        time.sleep(0.05)
+    raise NotHere(f"Asterisk {here.version} ({side}) wrote no pid within 30 s; see {here.folder(side) / 'log/full'}")
 
 
 def running(here: Plan, side: str) -> int | None:
