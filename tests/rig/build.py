@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.rig.plan import HOME, OPERATOR, REPOSITORY, SUITES, NotHere, Plan, plan
+from tests.rig.plan import HOME, LAB, OPERATOR, REPOSITORY, SUITES, NotHere, Plan, plan
 
 CONFIGS = REPOSITORY / "docker" / "asterisk" / "etc"
 
@@ -43,7 +43,7 @@ def require() -> None:
         raise NotHere("the Asterisk rig needs unshare: apt-get install util-linux")
 
 
-def build(version: str, instance: str = "lab") -> Plan:
+def build(version: str, instance: str = LAB) -> Plan:
     """Install that Asterisk into its folder unless it is there; about two minutes, once. Raises NotHere."""
     require()
     here = plan(version, instance)

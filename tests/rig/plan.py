@@ -9,7 +9,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 OPERATOR = REPOSITORY / "asterisk_conf"
 SUITES = {"22": "forky", "16": "bullseye"}
 VERSIONS = tuple(SUITES)
-INSTANCES = {"lab": 0, "test": 400}
+INSTANCES = {"lab": 0, "test": 400, "lab2": 200, "lab3": 800, "lab4": 1200}
+# The lab that people play with, when several play on one machine.
+LAB = os.environ.get("ASTERISK_RIG_LAB", "lab")
 DEPARTMENTS = tuple("123456")
 PHONES_IN_DEPARTMENT = 6
 
@@ -73,13 +75,14 @@ class Plan:
         }
 
 
-def plan(version: str, instance: str = "lab") -> Plan:
-    """The plan of Asterisk "22" or "16": the "lab" that people play with, or the one of the "test"s.
+def plan(version: str, instance: str = LAB) -> Plan:
+    """The plan of Asterisk "22" or "16": a lab that people play with, or the one of the "test"s.
 
     ASTERISK_RIG_SHIFT moves every port.
     """
-    if version not in SUITES:
-        raise NotHere(f"Asterisk {version!r}: the rig knows {', '.join(VERSIONS)}")
+    for name, word, known in (("Asterisk", version, SUITES), ("ASTERISK_RIG_LAB", instance, INSTANCES)):
+        if word not in known:
+            raise NotHere(f"{name} {word!r}: the rig knows {', '.join(known)}")
     index, shift = VERSIONS.index(version), int(os.environ.get("ASTERISK_RIG_SHIFT", "0"))
     base = 15000 + 100 * index + INSTANCES[instance] + shift
     rtp = 30000 + 1000 * index - 10 * INSTANCES[instance] + shift

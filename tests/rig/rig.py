@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.rig.build import alone, build
 from tests.rig.buttons import Buttons
 from tests.rig.desk import Desk, until
-from tests.rig.plan import HOME, NotHere, Plan, extensions
+from tests.rig.plan import HOME, LAB, NotHere, Plan, extensions
 from tests.rig.process import running, start_process, stop_process
 from tests.rig.wire import Refused, Wire
 
@@ -163,7 +163,7 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(errors="replace").splitlines() if path.exists() else []
 
 
-def up(version: str, instance: str = "lab") -> Plan:
+def up(version: str, instance: str = LAB) -> Plan:
     """Build if needed and start both Asterisks of a version in the background. Raises NotHere."""
     here = build(version, instance)
     for side in ("pbx", "phones"):
