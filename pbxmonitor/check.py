@@ -1,7 +1,7 @@
 """`pbxmonitor check`: what is wrong, and the line to put where. Each finding is a sentence in the reader's language."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor.clock import SystemClock
-from pbxmonitor.notify.templates import Templates
+from pbxmonitor.notify.examples import Name
+from pbxmonitor.notify.templates import BadTemplate, Templates
 from pbxmonitor.pbx.asterisk.ami import Ami, LinkDown, LinkUp, Refused
 from pbxmonitor.pbx.asterisk.ari import Ari
 from pbxmonitor.pbx.asterisk.ari_rest import AriError
@@ -73,12 +74,23 @@ def _messages(settings: Settings) -> list[Finding]:
         return [_bad("channel_wrong", reason=str(error))]
     found = [_ok("channels_fine", names=", ".join(sorted(parts)))] if parts else [_bad("no_channels", level="warning")]
     folder = settings.messages.templates
-    wrong = Templates(settings.zone, Path(folder)).check() if folder else ()
+    templates = Templates(settings.zone, Path(folder) if folder else None)
+    wrong = [*(templates.check() if folder else ()), *_texts_of_steps(settings, templates)]
     found += [_bad("template_wrong", level="warning", reason=line) for line in wrong]
     silent = [key for key, person in to_roster(settings).people.items() if settings.notify and not person.channels]
     if silent:
         found.append(_bad("people_silent", level="warning", names=", ".join(silent)))
     return found
+
+
+def _texts_of_steps(settings: Settings, templates: Templates) -> Iterator[str]:
+    """A line for each step of the chain whose own text cannot be written."""
+    for number, step in enumerate(settings.callbacks.steps):
+        try:
+            name = Name.ESCALATED if step.message == "task" else Name(step.message)
+            templates.preview(name, settings.language, step.text)
+        except BadTemplate as error:
+            yield f"callbacks.steps.{number}: {error}"
 
 
 async def _database(settings: Settings) -> list[Finding]:

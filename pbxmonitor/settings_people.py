@@ -69,12 +69,16 @@ class MessageSettings(Table):
 
 
 class StepSettings(Table):
-    """One step of the escalation chain; `after` is working time since the opening, or `norm`, or time since that."""
+    """One step of the escalation chain; `after` is working time since the opening, or `norm`, or time since that.
+
+    `text` is a template in place of the message's own (docs/channels.md, Texts).
+    """
 
     after: Annotated[timedelta | None, BeforeValidator(step_moment)]
     to: Annotated[tuple[str, ...], Field(min_length=1)]
     message: Literal["missed", "overdue", "escalated", "task"] = "escalated"
     channels: tuple[str, ...] = ()
+    text: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
 class CallbackSettings(Table):
@@ -103,7 +107,7 @@ class CallbackSettings(Table):
         """The steps of the domain: the site's own, else the usual ones."""
         norm = next((number for number, step in enumerate(self.steps) if step.after is None), len(self.steps))
         own = tuple(
-            Step(after=step.after, late=number > norm, to=step.to, message=step.message, channels=step.channels)
+            Step(late=number > norm, **{field: getattr(step, field) for field in StepSettings.model_fields})
             for number, step in enumerate(self.steps)
         )
         return own or DEFAULT_STEPS

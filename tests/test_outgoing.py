@@ -175,6 +175,15 @@ async def test_a_step_of_the_chain_is_taken_by_the_sweep(tmp_path: Path) -> None
         assert "Анна" in here.letters[0]
 
 
+async def test_a_step_with_words_of_its_own_says_them(tmp_path: Path) -> None:
+    text = "{{ client | phone }} ждёт. Наберите сейчас же!"
+    steps = [{"after": "1 s", "to": ["102"], "message": "escalated", "text": text}]
+    async with town(tmp_path, callbacks={"steps": steps}, policy={"callback_norm": 0}) as here:
+        await here.shop.misses()
+        await here.until(lambda: here.letters)
+        assert here.letters[0].strip().startswith("+7 916 123-45-01 ждёт. Наберите сейчас же!")
+
+
 async def test_what_a_channel_needs_and_lacks_is_one_line(tmp_path: Path) -> None:
     engine = connect(f"sqlite:///{tmp_path / 'rows.sqlite3'}")
     wrong = Settings(notify={"telegram": {"token": "x-secret"}})

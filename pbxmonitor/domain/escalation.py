@@ -18,7 +18,8 @@ class Step:
     """What happens `after` so much working time (None: the callback's norm): who is told what, through which channels.
 
     The time is counted from the callback's opening, of one that is `late` from its deadline. `to` are words of the
-    roster, or `crm` for a task in every CRM; without `channels`, each person's own are used.
+    roster, or `crm` for a task in every CRM; without `channels`, each person's own are used. `text`, a template, takes
+    the place of the message's own.
     """
 
     after: timedelta | None
@@ -26,6 +27,7 @@ class Step:
     to: tuple[str, ...]
     message: str
     channels: tuple[str, ...] = ()
+    text: str | None = None
 
 
 DEFAULT_STEPS: Final = (

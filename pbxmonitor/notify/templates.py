@@ -49,19 +49,22 @@ class Templates:
         self._folder = folder
         self._told: set[str] = set()
 
-    def render(self, name: Name, language: str, words: Words) -> Written:
-        """The message; in place of a template of the site's own that is broken, ours, and an error in the log."""
+    def render(self, name: Name, language: str, words: Words, text: str | None = None) -> Written:
+        """The message, with `text` in place of its template where there is one.
+
+        In place of what is the site's own and broken stands ours, and an error in the log.
+        """
         try:
-            return self._written(name, language, words, own=True)
+            return self._written(name, language, words, text, own=True)
         except BadTemplate as error:
             if str(error) not in self._told:
                 self._told.add(str(error))
                 log.error("template_put_aside", reason=str(error))
-        return self._written(name, language, words, own=False)
+        return self._written(name, language, words, None, own=False)
 
-    def preview(self, name: Name, language: str) -> Written:
+    def preview(self, name: Name, language: str, text: str | None = None) -> Written:
         """The message with the words of an example; BadTemplate when it cannot be written."""
-        return self._written(name, language, examples(language)[name], own=True)
+        return self._written(name, language, examples(language)[name], text, own=True)
 
     def check(self) -> tuple[str, ...]:
         """A line for each thing that is wrong with the site's own templates."""
@@ -79,13 +82,16 @@ class Templates:
         own = self._own(name, language, part)
         return own if own is not None else catalogue_source(name, language, part)
 
-    def _written(self, name: Name, language: str, words: Words, *, own: bool) -> Written:
+    def _written(self, name: Name, language: str, words: Words, text: str | None, *, own: bool) -> Written:
         parts = {part: self._part(name, language, part, words, own=own) for part in ENDINGS}
-        text = _EMPTY_LINES.sub("\n\n", parts["text"] or "").strip()
+        if text is not None:
+            title = f"text of a step ({name})"
+            parts |= {"text": self._rendered(title, language, "text", text, words), "html": None}
+        written = _EMPTY_LINES.sub("\n\n", parts["text"] or "").strip()
         return Written(
             subject=" ".join(unmarked(parts["subject"] or "").split()),
-            text=unmarked(text),
-            html=parts["html"] or as_html(text),
+            text=unmarked(written),
+            html=parts["html"] or as_html(written),
         )
 
     def _part(self, name: Name, language: str, part: str, words: Words, *, own: bool) -> str | None:
@@ -93,8 +99,9 @@ class Templates:
         title = f"{name}.{language}{ENDINGS[part]}"
         if source is None:
             source = catalogue_source(name, language, part)
-        if source is None:
-            return None
+        return None if source is None else self._rendered(title, language, part, source, words)
+
+    def _rendered(self, title: str, language: str, part: str, source: str, words: Words) -> str:
         try:
             return _compiled(language, self._zone, part == "html", source).render(words)
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:

@@ -88,7 +88,7 @@ def _of_step(duties: Duties, policy: Policy, step: Step, case: Case, now: dateti
         duties.roster,
         _people(duties, step, case, now),
         template,
-        words_of(duties.roster, case, now) | {"step": number},
+        words_of(duties.roster, case, now) | {"step": number, "own_text": _own_text(step, template)},
         now,
         name=(*case.key, number, *case.round),
         about=case.key,
@@ -102,6 +102,11 @@ def _template(step: Step, case: Case, now: datetime) -> str:
     if step.message == "missed" and case.debt.due_at <= now:
         return "overdue"
     return "escalated" if step.message == "task" else step.message
+
+
+def _own_text(step: Step, template: str) -> str | None:
+    """The step's own words, unless by now something else has to be said."""
+    return step.text if template == step.message or step.message == "task" else None
 
 
 def _people(duties: Duties, step: Step, case: Case, now: datetime) -> Iterable[Person]:

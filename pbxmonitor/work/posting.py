@@ -25,7 +25,7 @@ from pbxmonitor.work.dispatch import Needless, Refused
 # Telegram takes 64 bytes with the action before it.
 LONGEST_NAME: Final = 50
 # Words that say how to send, not what.
-_OWN: Final = ("channels", "images", "step", "callback", "silent", "by_phone")
+_OWN: Final = ("channels", "images", "step", "callback", "silent", "by_phone", "own_text")
 
 
 class Post:
@@ -80,7 +80,7 @@ class Post:
         words = {name: value for name, value in values.items() if name not in _OWN}
         if "client" in words:
             words["region"] = region_of(words["client"]).name(person.language)
-        written = self._templates.render(Name(delivery.template), person.language, words)
+        written = self._templates.render(Name(delivery.template), person.language, words, values.get("own_text"))
         return Message(
             id=delivery.id,
             to=address,

@@ -121,6 +121,20 @@ def test_html_of_the_sites_own_escapes_values_and_keeps_its_tags(tmp_path: Path)
     assert message.html == "<h1><b>+7 812 111-22-33</b></h1>&lt;x&gt;"
 
 
+def test_a_text_given_with_the_message_takes_the_place_of_ours_and_of_the_sites(tmp_path: Path) -> None:
+    (tmp_path / "missed.ru.txt").write_text("из папки", "utf-8")
+    (tmp_path / "missed.ru.html").write_text("<p>из папки</p>", "utf-8")
+    message = Templates(MOSCOW, tmp_path).render(Name.MISSED, "ru", MISSED, "Ждёт {{ client | phone }}")
+    assert (message.text, message.html) == ("Ждёт +7 812 111-22-33", "<p>Ждёт +7 812 111-22-33</p>")
+
+
+def test_a_given_text_that_is_broken_loses_no_message_and_is_named() -> None:
+    templates = Templates(MOSCOW)
+    with pytest.raises(BadTemplate, match=r"text of a step \(missed\): there is no word 'clinet'"):
+        templates.preview(Name.MISSED, "ru", "{{ clinet }}")
+    assert templates.render(Name.MISSED, "ru", MISSED, "{{ clinet }}").text == written()
+
+
 def test_a_changed_file_is_used_at_once(tmp_path: Path) -> None:
     templates = Templates(MOSCOW, tmp_path)
     for text in ("раз", "два"):
