@@ -58,9 +58,11 @@ class Desk:
         """As Rig.behave; a phone by its place."""
         await self.rig.behave(self(who) if isinstance(who, int) else who, what)
 
-    async def call(self, line: int, number: str, stay: float = 60, name: str = "", press: str = "") -> None:
+    async def call(
+        self, line: int, number: str, stay: float = 60, name: str = "", press: str = "", patience: float | None = None
+    ) -> None:
         """A customer calls a line of this department."""
-        await self.rig.call(self.line(line), number, stay, name, press)
+        await self.rig.call(self.line(line), number, stay, name, press, patience)
 
     async def dial(self, phone: int, number: str, stay: float = 30, patience: float = 40) -> None:
         """A phone of this department dials, waits for an answer and hangs up so many seconds after it."""

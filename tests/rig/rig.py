@@ -32,11 +32,18 @@ class Rig:
         """Tell a phone (101) or an outside number (+7...) how to take calls (see the phones' extensions.conf)."""
         await self.phones.ask("DBPut", Family="beh", Key=who, Val=what)
 
-    async def call(self, did: str, number: str, stay: float = 60, name: str = "", press: str = "") -> None:
-        """A customer calls DID and stays so many seconds after the PBX answers (or rings so long unanswered)."""
-        await self._originate(
-            f"PJSIP/pbx/sip:{did}@127.0.0.1:{self.plan.pbx_sip}", f'"{name}" <{number}>', stay, stay, press
-        )
+    async def call(
+        self,
+        did: str,
+        number: str,
+        stay: float = 60,
+        name: str = "",
+        press: str = "",
+        patience: float | None = None,
+    ) -> None:
+        """A customer calls DID and stays so many seconds after the PBX answers; unanswered, `patience` (as long)."""
+        channel = f"PJSIP/pbx/sip:{did}@127.0.0.1:{self.plan.pbx_sip}"
+        await self._originate(channel, f'"{name}" <{number}>', stay, stay if patience is None else patience, press)
 
     async def dial(self, agent: str, number: str, stay: float = 30, patience: float = 40) -> None:
         """A phone dials a number; it waits so long for an answer and hangs up so many seconds after it."""

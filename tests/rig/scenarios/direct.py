@@ -209,7 +209,7 @@ async def forward_to_mobile(desk: Desk) -> Truth:
 async def voicemail(desk: Desk) -> Truth:
     """Nobody answers for 6 s; the caller speaks to the mailbox for 6 s: lost, for nobody talked to him."""
     caller = desk.customer()
-    await desk.call(12, caller, stay=6)
+    await desk.call(12, caller, stay=6, patience=20)
     await desk.over()
     call = Call(
         caller=caller,
