@@ -24,6 +24,9 @@ class AgentState(StrEnum):
 
 # A presence in which the person does not take calls, whatever his devices say.
 AWAY_PRESENCES: Final = frozenset({"dnd", "away", "xa"})
+# Flags of call forward, and the reason under which he is ready then.
+FORWARDS: Final = frozenset({"CF", "DEVCF"})
+FORWARDED: Final = "forwarded"
 # Flag, presence and pause of one keystroke come as several events: a reason told this soon belongs to the start.
 SAME_MOMENT: Final = timedelta(seconds=2)
 _BUSIEST: Final = (AgentState.TALKING, AgentState.HOLD, AgentState.RINGING)
@@ -81,7 +84,12 @@ class Agent:
 
     @property
     def dnd(self) -> bool:
-        return bool(self.flags) or self.presence in AWAY_PRESENCES
+        return bool(self.flags - FORWARDS) or self.presence in AWAY_PRESENCES
+
+    @property
+    def forwarded(self) -> bool:
+        """His extension leads elsewhere, by a code of his own: he takes calls, with another phone."""
+        return bool(self.flags & FORWARDS)
 
     @property
     def paused_in(self) -> tuple[str, ...]:
@@ -118,6 +126,11 @@ def engaged(agent: Agent, call: str, state: AgentState | None, at: datetime, wra
     until = at + timedelta(seconds=seconds) if seconds else agent.wrapup_until
     since = (agent.busy_since or at) if calls else None
     return _active(evolve(agent, calls=calls, wrapup_until=until, busy_since=since), at)
+
+
+def settled(agent: Agent, at: datetime) -> Agent:
+    """The agent whose availability is what his queues, devices and flags say from that moment on."""
+    return _lived(agent, at)
 
 
 def _active(agent: Agent, at: datetime) -> Agent:
@@ -162,7 +175,7 @@ def _availability(agent: Agent) -> tuple[AgentState, str | None, str | None]:
         return AgentState.DND, agent.subtype, agent.message
     if agent.paused_in:
         return AgentState.PAUSED, agent.pause_reason, None
-    return AgentState.READY, None, None
+    return AgentState.READY, FORWARDED if agent.forwarded else None, None
 
 
 def _member(agent: Agent, queue: str, paused: bool, reason: str | None, wrapup: int) -> Agent:

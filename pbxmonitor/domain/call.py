@@ -61,7 +61,11 @@ class EndedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One channel of a call; `partner` is the other half of a Local channel."""
+    """One channel of a call; `partner` is the other half of a Local channel, `left_at` when it left its last bridge.
+
+    `queue` rang it as a member; a `group` is a Local channel to no person; `sought` is whose extension the dialplan
+    is at; `status` how the last Dial on it ended; `asking`: who picked up must press a key first.
+    """
 
     id: str
     endpoint: str
@@ -77,10 +81,17 @@ class Leg:
     ended_at: datetime | None = None
     cause: int | None = None
     bridge: str | None = None
+    left_at: datetime | None = None
     partner: str | None = None
     dialled_by: str | None = None
     held: bool = False
     picked: bool = False
+    unheard: bool = False
+    queue: str | None = None
+    group: bool = False
+    sought: str | None = None
+    status: str | None = None
+    asking: bool = False
 
     @property
     def gave_up(self) -> bool:
@@ -92,6 +103,7 @@ class Leg:
 class Stage:
     """A stop of the journey.
 
+    `nested`: a queue that is a member of the one in which the caller waits.
     Of a queue `available` and `reachable` count the members as the caller came, `idle` those free while he waited.
     """
 
@@ -102,6 +114,7 @@ class Stage:
     result: StageResult | None = None
     targets: tuple[Target, ...] = ()
     leg: str = ""
+    nested: bool = False
     available: int | None = None
     reachable: int | None = None
     idle: int | None = None
@@ -129,7 +142,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Talk:
-    """One agent's conversation within a call, from the first bridge with the caller until he leaves the call."""
+    """One agent's conversation within a call, from the first bridge with the caller until he leaves the call.
+
+    `late`: it was going on when it was first seen.
+    """
 
     agent: str
     leg: str
@@ -139,6 +155,7 @@ class Talk:
     hold_s: float = 0.0
     away_at: datetime | None = None
     external: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +168,10 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """`anchor` is the leg whose far end is the customer (an internal call: who called)."""
+    """`anchor` is the leg whose far end is the customer (an internal call: who called).
+
+    `late`: it was going on when first seen, so where it has been is not known; `twin` is the same customer event.
+    """
 
     node: str
     key: str
@@ -171,7 +191,9 @@ class Call:
     connected_at: datetime | None = None
     connected_s: float = 0.0
     vanished: bool = False
+    late: bool = False
     merged_into: str | None = None
+    twin: str | None = None
 
     @property
     def feature(self) -> bool:
@@ -188,8 +210,14 @@ class Call:
         return self.first_leg.gave_up
 
     @property
+    def last_stage(self) -> Stage | None:
+        """Where the caller himself came to last."""
+        return next((stage for stage in reversed(self.stages) if not stage.nested), None)
+
+    @property
     def open_stage(self) -> Stage | None:
-        return self.stages[-1] if self.stages and self.stages[-1].result is None else None
+        last = self.last_stage
+        return last if last is not None and last.result is None else None
 
     def live(self) -> Iterable[Leg]:
         """The channels that are still there."""
@@ -199,9 +227,10 @@ class Call:
         """The call with that leg changed."""
         return evolve(self, legs={**self.legs, leg: evolve(self.legs[leg], **changes)})
 
-    def with_stage(self, **changes: Any) -> "Call":
-        """The call with its last stage changed."""
-        return evolve(self, stages=(*self.stages[:-1], evolve(self.stages[-1], **changes)))
+    def with_stage(self, stage: Stage | None = None, **changes: Any) -> "Call":
+        """The call with that stage changed, or with the last that the caller himself came to."""
+        old = stage or self.last_stage
+        return evolve(self, stages=tuple(evolve(each, **changes) if each is old else each for each in self.stages))
 
     def with_offer(self, offer: Offer, **changes: Any) -> "Call":
         """The call with that offer changed."""

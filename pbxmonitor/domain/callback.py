@@ -225,7 +225,7 @@ def attempt_of(call: Call, judgement: Judgement, policy: Policy) -> Attempt | No
     ended = leg.answered_at or leg.ended_at or call.ended_at or leg.began_at
     rang = ended - leg.began_at
     return Attempt(
-        agent=call.caller or "",
+        agent=call.caller or next((talk.agent for talk in call.talks), ""),  # a robot dialled: who talked
         call=call.key,
         at=call.started_at,
         rang_s=round(rang.total_seconds(), 3),

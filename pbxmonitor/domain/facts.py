@@ -43,7 +43,7 @@ class LegFact(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegStarted(LegFact):
-    """A channel was made (Newchannel); the only fact that may open a call."""
+    """A channel was made (Newchannel); the only fact that may open a call. `late`: a snapshot first showed it."""
 
     linked: str
     endpoint: str
@@ -53,6 +53,7 @@ class LegStarted(LegFact):
     trunk: bool
     local: bool
     incoming: bool
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +78,10 @@ class HangupOrdered(LegFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegEnded(LegFact):
-    """The channel is gone (Hangup); `cause` is Q.850."""
+    """The channel is gone (Hangup); `cause` is Q.850, `unheard` that its far end never so much as rang."""
 
     cause: int
+    unheard: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +101,10 @@ class LegUnheld(LegFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeEntered(LegFact):
-    """The channel joined a bridge (BridgeEnter)."""
+    """The channel joined a bridge (BridgeEnter). `late`: a snapshot shows it there, since when is not known."""
 
     bridge: str
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +140,13 @@ class StepReached(LegFact):
     step: Step
     name: str
     targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionSought(LegFact):
+    """The dialplan came to that person's extension (VarSet __EXTTOCALL of FreePBX), and may ring nothing of his."""
+
+    agent: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,10 +217,11 @@ class TransferredBlind(LegFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferredAttended(LegFact):
-    """`leg` joined the other side to whom it consulted on channel `second` (AttendedTransfer)."""
+    """`leg` joined the other side to whom it consulted on channel `second` (AttendedTransfer); or `stays` with both."""
 
     second: str
     target: str
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,7 +281,10 @@ class DeviceSeen(AgentFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DndChanged(AgentFact):
-    """One of the do-not-disturb flags of the agent changed (DeviceStateChange Custom:DND…, Custom:DEVDND…)."""
+    """A flag that the agent's codes set has changed (DeviceStateChange Custom:DND…, Custom:CF…).
+
+    DND and DEVDND: do not disturb. CF and DEVCF: every call is forwarded.
+    """
 
     flag: str
     on: bool

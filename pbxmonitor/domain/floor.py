@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.agent import Agent
@@ -28,6 +29,7 @@ class Floor:
     agents: Table[Agent] = field(default_factory=Table)
     queues: Table[tuple[str, ...]] = field(default_factory=Table)
     ended: tuple[tuple[int, Ended], ...] = ()
+    arrivals: tuple[tuple[datetime, str], ...] = ()
 
     def open_calls(self) -> Iterator[Call]:
         """The calls that somebody is still in."""

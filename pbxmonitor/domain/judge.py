@@ -82,7 +82,7 @@ def judge(call: Call, policy: Policy, now: datetime) -> Judgement:
     disposition = _disposition(call, stages)
     queue = next((stage.name for stage in stages if stage.kind is StageKind.QUEUE), None)
     own = policy.of_queue(queue)
-    wait = (_answered_at(call) or end) - _waiting_since(call)
+    wait = (_answered_at(call) or _gone_at(call) or end) - _waiting_since(call)
     cause = _cause(call, stages, disposition, own, wait) if _unattended(call, own) else None
     return Judgement(
         disposition=disposition,
@@ -101,14 +101,19 @@ def judge(call: Call, policy: Policy, now: datetime) -> Judgement:
 
 def short_hangup(call: Call, talk: Talk, policy: Policy, by: EndedBy = EndedBy.AGENT) -> bool:
     """Whether the agent (or whoever `by` names) ended that talk of an inbound call within `short_hangup`."""
-    if call.direction is not Direction.INBOUND or talk.ended_by is not by or talk.ended_at is None:
-        return False
+    if call.direction is not Direction.INBOUND or talk.ended_by is not by or talk.ended_at is None or talk.late:
+        return False  # of one that was going on when it was first seen nobody knows
     queue = next((offer.queue for offer in call.offers if talk.leg in (offer.phone, offer.leg)), None)
     return talk.ended_at - talk.began_at <= policy.of_queue(queue).short_hangup
 
 
 def _seconds(span: timedelta) -> float:
     return round(span.total_seconds(), 3)
+
+
+def _gone_at(call: Call) -> datetime | None:
+    """When the caller of an inbound call was gone: phones may go on asking for a key after him."""
+    return call.first_leg.ended_at if call.direction is Direction.INBOUND else None
 
 
 def _answered_at(call: Call) -> datetime | None:
@@ -145,7 +150,9 @@ def _settled(call: Call, stage: Stage) -> Stage:
         return evolve(stage, result=_dial_result(call, stage))
     if stage.kind is StageKind.EXTERNAL:
         return evolve(stage, result=_external_result(call, stage))
-    return evolve(stage, result=StageResult.TRANSFERRED if call.transfers else StageResult.NO_ANSWER)
+    # the stage that a transfer leads to may be told a moment before the transfer itself (16)
+    taken = any(transfer.at - stage.entered_at > _MOMENT for transfer in call.transfers)
+    return evolve(stage, result=StageResult.TRANSFERRED if taken else StageResult.NO_ANSWER)
 
 
 def _dial_result(call: Call, stage: Stage) -> StageResult:
@@ -184,6 +191,7 @@ def _external_result(call: Call, stage: Stage) -> StageResult:
     return StageResult.UNREACHABLE if unheard and causes <= FAILURES else StageResult.NO_ANSWER
 
 
+_MOMENT: Final = timedelta(seconds=1)
 _DIALS: Final = (StageKind.DIAL, StageKind.EXTERNAL)
 _LAST_DIAL: Final = {StageResult.BUSY: Disposition.BUSY, StageResult.UNREACHABLE: Disposition.UNREACHABLE}
 
@@ -210,7 +218,8 @@ def _unattended(call: Call, policy: Policy) -> bool:
 
 def _dropped(talk: Talk, policy: Policy) -> bool:
     ended = talk.ended_at
-    return talk.ended_by is EndedBy.AGENT and ended is not None and ended - talk.began_at <= policy.dropped_within
+    at_once = ended is not None and ended - talk.began_at <= policy.dropped_within
+    return at_once and talk.ended_by is EndedBy.AGENT and not talk.late
 
 
 def _transfer_failed(call: Call) -> bool:
@@ -223,11 +232,11 @@ def _cause(call: Call, stages: tuple[Stage, ...], disposition: Disposition, poli
     tests: tuple[tuple[Cause, Callable[[], bool]], ...] = (
         (Cause.AFTER_HOURS, lambda: not policy.hours.open_at(call.started_at)),
         (Cause.SHORT_ABANDON, lambda: disposition is Disposition.ABANDONED and wait < policy.short_abandon),
-        (Cause.IVR, lambda: not any(stage.kind in (StageKind.QUEUE, *_DIALS) for stage in stages)),
-        (Cause.NO_AGENTS, lambda: _inside(stages) and not rings and _nobody(queues)),
+        (Cause.IVR, lambda: not call.late and not any(stage.kind in (StageKind.QUEUE, *_DIALS) for stage in stages)),
+        (Cause.NO_AGENTS, lambda: _inside(stages) and not rings and (_nobody(queues) or _nobody_to_ring(stages))),
         (Cause.TECHNICAL, lambda: _inside(stages) and _technical(rings, queues)),
         (Cause.REFUSED, lambda: _inside(stages) and _all(rings, {OfferResult.BUSY})),
-        (Cause.OVERLOAD, lambda: _inside(stages) and not rings and _all_busy(queues)),
+        (Cause.OVERLOAD, lambda: _inside(stages) and all(o.queue for o in rings) and _all_busy(queues)),
         (Cause.TRANSFER_FAILED, lambda: _transfer_failed(call)),
         (Cause.DROPPED, lambda: bool(call.talks or call.dumped)),
         (Cause.DECLINED, lambda: any(offer.result is OfferResult.DECLINED for offer in rings)),
@@ -245,8 +254,14 @@ def _nobody(queues: list[Stage]) -> bool:
     return bool(queues) and all(stage.available == 0 for stage in queues)
 
 
+def _nobody_to_ring(stages: tuple[Stage, ...]) -> bool:
+    """No queue, and ring groups of which FreePBX found nobody to dial (DND, not registered)."""
+    reached = [stage for stage in stages if stage.kind in (StageKind.QUEUE, StageKind.DIAL)]
+    return bool(reached) and all(s.kind is StageKind.DIAL and s.result is StageResult.UNREACHABLE for s in reached)
+
+
 def _all_busy(queues: list[Stage]) -> bool:
-    """From entry to end every available agent was at work with somebody else."""
+    """From entry to end every available agent was at work with somebody else, rung or not."""
     return any(stage.available for stage in queues) and all(stage.idle == 0 for stage in queues)
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from pbxmonitor.domain import facts as f
+from pbxmonitor.domain import twins
 from pbxmonitor.domain.agent import Agent, AgentState, advance_agent, engaged, newcomer, rested
-from pbxmonitor.domain.call import Call, Direction, StageKind
+from pbxmonitor.domain.call import Call, Direction, Offer, StageKind
 from pbxmonitor.domain.engaging import alike, busy
 from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.floor import Change, Ended, Floor
@@ -15,6 +16,7 @@ from pbxmonitor.domain.resync import reconcile
 
 # Late facts about an ended call (AgentComplete after Hangup, backfill) still find it for so long.
 LINGER: Final = timedelta(minutes=15)
+Pairs = tuple[tuple[Call | None, Call], ...]
 _BRIDGING: Final = (f.BridgeEntered, f.BridgeLeft)
 
 
@@ -38,6 +40,7 @@ class Draft:
         self._queues: dict[str, tuple[str, ...] | None] = {}
         self._busy: dict[str, dict[str, AgentState]] = {}
         self._ended = floor.ended
+        self._arrivals = floor.arrivals
 
     def floor(self) -> Floor:
         """The floor as it has become."""
@@ -49,16 +52,30 @@ class Draft:
             agents=self._base.agents.put(self._agents),
             queues=self._base.queues.put(self._queues),
             ended=self._ended,
+            arrivals=self._arrivals,
         )
 
     def take(self, fact: f.Fact) -> Sequence[Change]:
         """Play one fact; a snapshot first becomes the facts that it tells."""
+        if isinstance(fact, f.LegPicked):
+            return [change for part in (fact, *self._changed_over(fact)) for change in self._leg_fact(part)]
         if isinstance(fact, f.LegFact):
             return self._leg_fact(fact)
         if isinstance(fact, f.AgentFact):
             return self._agent_fact(fact)
         parts = reconcile(self.floor(), fact) if isinstance(fact, f.Snapshot) else ()
         return [change for part in parts for change in self.take(part)]
+
+    def _changed_over(self, fact: f.LegPicked) -> tuple[f.LegFact, ...]:
+        """A pickup that crosses the answer puts its channel into the bridge of the other, and no event says so."""
+        key = self._call_of(fact.target)
+        call = self.call(key) if key is not None else None
+        there = call.legs[fact.target].bridge if call is not None else None
+        if there is None:
+            return ()
+        told: dict[str, Any] = {"node": fact.node, "at": fact.at, "bridge": there}
+        left = f.BridgeLeft(**told, key=f"{fact.key}/left", leg=fact.target)
+        return f.BridgeEntered(**told, key=f"{fact.key}/entered", leg=fact.leg), left
 
     def call(self, key: str) -> Call | None:
         return self._calls[key] if key in self._calls else self._base.calls.find(key)
@@ -96,7 +113,8 @@ class Draft:
             return ()
         if before is not None and after.stages is not before.stages:
             after = self._left(self._staffed(before, after))
-        pairs = ((before, after),) if host is None else ((host[0], after), _gone_over(*host, fact.at))
+        moved: Pairs = ((before, after),) if host is None else ((host[0], after), _gone_over(*host, fact.at))
+        pairs = self._with_twin(moved)
         for was, now in pairs:
             self._calls[now.key] = now
             if now.ended_at is not None and (was is None or was.ended_at is None):
@@ -108,6 +126,23 @@ class Draft:
             if not alike(was, now, fact.leg):
                 agents += self._engage(was, now, fact.at)
         return (Change(fact=fact, calls=pairs, agents=tuple(agents)),)
+
+    def _with_twin(self, pairs: Pairs) -> Pairs:
+        """With the call that is the same as the first of them, where the provider brought it twice."""
+        (was, now), *rest = pairs
+        both: tuple[Call, ...]
+        if was is None and now.direction is Direction.INBOUND:
+            here = twins.lately(self._arrivals, now.started_at)
+            self._arrivals = (*here, (now.started_at, now.key))
+            twin = twins.twin_of(now, (self.call(key) for _, key in here))
+            both = () if twin is None else twins.paired(twin, now)
+        else:
+            twin = self.call(now.twin) if now.twin is not None else None
+            both = () if twin is None else tuple(twins.outlived(now, twin))
+        found = {call.key: call for call in both}
+        if twin is None or not found:
+            return pairs
+        return (was, found[now.key]), *rest, (twin, found[twin.key])
 
     def _note_bridge(self, call: Call, bridge: str) -> None:
         self._bridges[bridge] = call.key if any(leg.bridge == bridge for leg in call.live()) else None
@@ -154,13 +189,13 @@ class Draft:
 
     def _staffed(self, before: Call, after: Call) -> Call:
         """A queue just entered notes who could have answered."""
-        stage = after.open_stage
-        if len(after.stages) <= len(before.stages) or stage is None or stage.kind is not StageKind.QUEUE:
+        stage = after.stages[-1] if len(after.stages) > len(before.stages) else None
+        if stage is None or stage.result is not None or stage.kind is not StageKind.QUEUE:
             return after
         members = self._available_in(stage.name)
         if members is None:
             return after
-        return after.with_stage(available=len(members), reachable=sum(not agent.offline for agent in members))
+        return after.with_stage(stage, available=len(members), reachable=sum(not agent.offline for agent in members))
 
     def _available_in(self, queue: str) -> list[Agent] | None:
         """Who could be rung there; None of a queue that no snapshot has told of."""
@@ -178,7 +213,22 @@ class Draft:
         if members is None:
             return call
         entered = stage.entered_at
-        return call.with_stage(idle=sum(a.busy_since is None or a.busy_since > entered for a in members))
+        rung = [offer for offer in call.offers if offer.queue == stage.name and offer.began_at >= entered]
+        idle = sum(agent.busy_since is None or agent.busy_since >= entered for agent in members)
+        return call.with_stage(stage, idle=idle or int(any(self._rang_free(call, offer, entered) for offer in rung)))
+
+    def _rang_free(self, call: Call, offer: Offer, since: datetime) -> bool:
+        """Whether that phone was not in a talk of another call all the time (a queue may ring who talks: ringinuse)."""
+        agent, phone = self.agent(offer.agent), call.legs.get(offer.phone or offer.leg)
+        keys = agent.calls if agent is not None and phone is not None else ()
+        others = [other for other in map(self.call, keys) if other is not None and other.key != call.key]
+        at_work = (
+            other.legs[talk.leg].endpoint
+            for other in others
+            for talk in other.talks
+            if talk.ended_at is None and talk.began_at <= since and talk.leg in other.legs
+        )
+        return phone is None or phone.endpoint not in at_work
 
     def _engage(self, before: Call | None, after: Call, at: datetime) -> Iterator[tuple[Agent | None, Agent]]:
         was = self._busy.get(after.key)

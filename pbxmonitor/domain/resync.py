@@ -1,13 +1,17 @@
 """`reconcile(floor, snapshot) -> facts`: what must have happened while nobody listened, told as ordinary facts."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.agent import Agent
 from pbxmonitor.domain.call import Leg
 from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.floor import Floor
+
+# A list may be told before events of the same moment.
+OVERTAKEN: Final = timedelta(seconds=2)
 
 
 def reconcile(floor: Floor, snapshot: f.Snapshot) -> tuple[f.Fact, ...]:
@@ -21,12 +25,14 @@ def reconcile(floor: Floor, snapshot: f.Snapshot) -> tuple[f.Fact, ...]:
 def _members(floor: Floor, snapshot: f.Snapshot) -> Iterator[f.Fact]:
     if snapshot.members is None:
         return
-    seen = {(member.agent, member.queue) for member in snapshot.members}
+    queues = {member.queue for member in snapshot.members}
+    members = [member for member in snapshot.members if member.agent not in queues]  # a queue in a queue is nobody
+    seen = {(member.agent, member.queue) for member in members}
     for name in floor.agents:
         for queue in floor.agents[name].memberships:
             if (name, queue) not in seen:
                 yield f.MemberRemoved(**_dated(snapshot, "removed", name, queue), agent=name, queue=queue)
-    for member in snapshot.members:
+    for member in members:
         if _differs(floor.agents.get(member.agent), member):
             yield f.MemberAdded(
                 **_dated(snapshot, "member", member.agent, member.queue),
@@ -79,7 +85,8 @@ def _legs(floor: Floor, snapshot: f.Snapshot) -> Iterator[f.Fact]:
     known = {leg.id: leg for call in floor.open_calls() for leg in call.live()}
     for seen in sorted(snapshot.legs, key=lambda leg: leg.leg != leg.linked):
         if seen.leg not in floor.legs:
-            yield evolve(seen, linked=seen.linked if seen.linked in there | set(floor.legs) else seen.leg)
+            late = snapshot.at - seen.at >= OVERTAKEN
+            yield evolve(seen, linked=seen.linked if seen.linked in there | set(floor.legs) else seen.leg, late=late)
     for one, other in snapshot.pairs:
         if one not in known or known[one].partner != other:
             yield f.LocalJoined(**_dated(snapshot, "joined", one), leg=one, other=other)
@@ -93,12 +100,19 @@ def _legs(floor: Floor, snapshot: f.Snapshot) -> Iterator[f.Fact]:
 
 def _bridges(known: Mapping[str, Leg], snapshot: f.Snapshot) -> Iterator[f.Fact]:
     now = dict(snapshot.bridges)
+    fresh = {bridge for leg_id, bridge in now.items() if leg_id in known and _just_answered(known[leg_id], snapshot)}
     for leg in known.values():
         if leg.bridge is not None and now.get(leg.id) != leg.bridge:
             yield f.BridgeLeft(**_dated(snapshot, "left", leg.id), leg=leg.id, bridge=leg.bridge)
     for leg_id, bridge in now.items():
         if leg_id not in known or known[leg_id].bridge != bridge:
-            yield f.BridgeEntered(**_dated(snapshot, "bridged", leg_id), leg=leg_id, bridge=bridge)
+            told = _dated(snapshot, "bridged", leg_id)
+            yield f.BridgeEntered(**told, leg=leg_id, bridge=bridge, late=bridge not in fresh)
+
+
+def _just_answered(leg: Leg, snapshot: f.Snapshot) -> bool:
+    """The list overtook the event that says the same."""
+    return leg.answered_at is not None and snapshot.at - leg.answered_at < OVERTAKEN
 
 
 def _dated(snapshot: f.Snapshot, *what: str) -> dict[str, Any]:

@@ -3,13 +3,19 @@
 from datetime import timedelta
 from typing import Final
 
-from pbxmonitor.domain.call import Call, Leg, Offer, OfferResult
+from pbxmonitor.domain.call import Call, Leg, Offer, OfferResult, StageResult
 
 # Q.850: user busy; call rejected. Asterisk gives 17 for 486 and 600, 21 for 403 and 603.
 REFUSALS: Final = frozenset({17, 21})
 ANSWERED_ELSEWHERE: Final = 26
+# DIALSTATUS where nothing rang.
+NOT_RUNG: Final = {"BUSY": OfferResult.BUSY, "CHANUNAVAIL": OfferResult.UNREACHABLE}
 # No route, no user responding, absent, out of order, network trouble, not available, recovery on timer expiry.
 FAILURES: Final = frozenset({1, 2, 3, 18, 20, 22, 27, 28, 29, 34, 38, 41, 42, 44, 50, 58, 66, 88, 102, 111, 127})
+# 480, which a phone in DND says by itself.
+_UNAVAILABLE: Final = 19
+# 302: 22 says redirected, 16 nothing; either way it was the phone that asked.
+_SENT_ON: Final = frozenset({0, 23})
 _BY_HAND: Final = timedelta(seconds=1)
 _AT_THAT_MOMENT: Final = timedelta(seconds=1)
 
@@ -20,18 +26,38 @@ def outcome(call: Call, offer: Offer, phone: Leg) -> OfferResult:
         return OfferResult.CANCELLED
     if phone.picked or phone.cause == ANSWERED_ELSEWHERE or _colleague_answered(call, offer, phone):
         return OfferResult.ANSWERED_ELSEWHERE
-    if phone.cause in REFUSALS and not _caller_left_before(call, phone):
-        return OfferResult.DECLINED if phone.ended_at - offer.began_at >= _BY_HAND else OfferResult.BUSY
-    if _caller_left_before(call, phone):
+    refused = _refused(call, phone, phone.ended_at - offer.began_at)
+    if refused is not None:
+        return refused
+    if _caller_left_before(call, phone) or _queue_left_by_key(call, offer, phone):
         return OfferResult.CALLER_GAVE_UP
     if phone.rang_at is None and phone.answered_at is None and phone.cause in FAILURES:
         return OfferResult.UNREACHABLE
-    return OfferResult.CANCELLED if _taken_away(call, offer, phone) else OfferResult.RNA
+    sent_on = phone.gave_up and phone.cause in _SENT_ON
+    return OfferResult.CANCELLED if sent_on or _taken_away(call, offer, phone) else OfferResult.RNA
+
+
+def _refused(call: Call, phone: Leg, lasted: timedelta) -> OfferResult | None:
+    """What the phone itself said, or that it said nothing for long; None where it just rang."""
+    if phone.cause in REFUSALS and not _caller_left_before(call, phone):
+        return OfferResult.DECLINED if lasted >= _BY_HAND else OfferResult.BUSY
+    if not phone.unheard or phone.local:
+        return None
+    if lasted >= _BY_HAND:
+        return OfferResult.UNREACHABLE
+    return OfferResult.BUSY if phone.cause == _UNAVAILABLE and phone.gave_up else None
 
 
 def _caller_left_before(call: Call, phone: Leg) -> bool:
     asked = call.first_leg.asked_at
     return call.caller_left and asked is not None and phone.ended_at is not None and asked <= phone.ended_at
+
+
+def _queue_left_by_key(call: Call, offer: Offer, phone: Leg) -> bool:
+    queue = next((s for s in reversed(call.stages) if s.name == offer.queue and s.entered_at <= offer.began_at), None)
+    if queue is None or queue.result is not StageResult.KEY or queue.left_at is None or phone.ended_at is None:
+        return False
+    return abs(phone.ended_at - queue.left_at) <= _AT_THAT_MOMENT
 
 
 def _colleague_answered(call: Call, offer: Offer, phone: Leg) -> bool:

@@ -106,6 +106,21 @@ class Story(Told):
         self.tell(f.LocalJoined, leg=near, other=far)
         return near, far
 
+    def local(self, dialler: str, exten: str, agent: str | None = None) -> str:
+        """That channel dials a Local channel, named after the agent; its far half, where the dialplan goes on."""
+        near, far = self._new_leg(), self._new_leg()
+        for half in (near, far):
+            self._start(half, self.key, endpoint=f"Local/{exten}", agent=agent, exten=exten, local=True)
+        self.tell(f.LocalJoined, leg=near, other=far).tell(f.DialBegan, leg=dialler, dest=near, number=exten)
+        return far
+
+    def phone(self, dialler: str, who: str, *, trunk: bool = False) -> str:
+        """That channel rings a phone, or (`trunk`) a number outside; returns the phone's channel."""
+        phone = {"endpoint": "PJSIP/trunk", "trunk": True} if trunk else {"endpoint": f"PJSIP/{who}", "agent": who}
+        leg = self._phone(who, **phone)
+        self.tell(f.DialBegan, leg=dialler, dest=leg, number=who).tell(f.LegRang, leg=leg)
+        return leg
+
     def rings_outside(self, number: str = MOBILE, person: str | None = None, heard: bool = True) -> Self:
         """A leg goes out through the trunk; `person` when settings map the number to somebody."""
         leg = self._phone(number, endpoint="PJSIP/trunk", trunk=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from pbxmonitor.domain import facts as f
 from pbxmonitor.domain.agent import AgentState
-from pbxmonitor.domain.judge import Disposition
+from pbxmonitor.domain.judge import Cause, Disposition, Verdict, judge
 from pbxmonitor.domain.resync import reconcile
 from tests.domain.story import Story
 from tests.domain.truth import snapshot_of
@@ -189,3 +189,38 @@ def test_a_call_whose_first_channel_went_while_another_came_is_still_open() -> N
     true.after(3).rings("101").tell(f.LegEnded, leg=true.key, cause=16)
     story.after(3).take(snapshot_of(true.floor, true.now))
     assert [call.key for call in story.floor.open_calls()] == [story.key]
+
+
+def test_a_talk_first_seen_in_a_snapshot_is_nobodys_short_hangup_and_its_caller_is_not_lost() -> None:
+    other = Story().calls_in().waits_in("sales").rings("101").after(3).answers("101").after(20)
+    story = Story(at=other.now).take(snapshot_of(other.floor, other.now))
+    key, phone = other.key, other.line.phones["101"]
+    story.after(1).tell(f.HangupAsked, leg=phone).tell(f.LegEnded, leg=phone, cause=16)
+    story.tell(f.LegEnded, leg=key, cause=16)
+    judged = judge(story.calls[key], story.policy, story.now)
+    assert (judged.lost, judged.short_hangup, judged.verdicts) == (False, False, {"101": Verdict.ANSWERED})
+
+
+def test_a_caller_first_seen_in_a_snapshot_is_not_lost_in_a_menu() -> None:
+    other = Story().calls_in().waits_in("sales").rings("101").after(3)
+    story = Story(at=other.now).take(snapshot_of(other.floor, other.now)).after(5)
+    story.tell(f.HangupAsked, leg=other.key).tell(f.LegEnded, leg=other.line.phones["101"], cause=0)
+    story.tell(f.LegEnded, leg=other.key, cause=16)
+    judged = judge(story.calls[other.key], story.policy, story.now)
+    assert (judged.lost, judged.cause) == (True, Cause.CALLER_GAVE_UP)
+
+
+def test_an_answer_in_a_gap_is_the_queues_answer() -> None:
+    true = staffed().calls_in().waits_in("sales").rings("101").after(3)
+    story = staffed().calls_in().waits_in("sales").rings("101").after(3)
+    true.answers("101").after(5)
+    story.after(5).take(snapshot_of(true.floor, true.now))
+    assert [(stage.name, stage.result) for stage in story.judged.stages] == [("sales", "answered")]
+
+
+def test_a_list_that_overtakes_the_event_of_the_same_moment_does_not_make_the_talk_an_old_one() -> None:
+    true = staffed().calls_in().waits_in("sales").rings("101").after(3)
+    story = staffed().calls_in().waits_in("sales").rings("101").after(3).picks_up("101")
+    true.answers("101")
+    story.take(snapshot_of(true.floor, true.now))
+    assert [talk.late for talk in story.call.talks] == [False]

@@ -40,8 +40,30 @@ def test_a_talk_ended_by_the_pbx_itself_is_the_systems() -> None:
     assert talks(story) == [("101", 10, "system")]
 
 
-def test_a_disconnect_by_feature_code_is_told_only_by_the_queue() -> None:
-    """No channel asks for its hangup; on 16 AgentComplete even comes after the last Hangup."""
+@pytest.mark.parametrize(("first", "by"), [("101", "agent"), ("caller", "caller")])
+@pytest.mark.parametrize("both", [True, False], ids=["both-leave", "one-is-hung-up-at-once"])
+def test_who_presses_a_disconnect_code_leaves_the_bridge_first(first: str, by: str, both: bool) -> None:
+    """No channel asks for its hangup, AgentComplete says `caller` whoever it was; 16 hangs up before both have left."""
+    story = talking().after(4)
+    phone, bridge = story.line.phones["101"], story.line.bridge
+    legs = (phone, story.key) if first == "101" else (story.key, phone)
+    story.parts(legs[0], bridge)
+    if both:
+        story.after(0.001).parts(legs[1], bridge)
+    story.tell(f.LegEnded, leg=legs[0], cause=16).parts(legs[1], bridge).tell(f.HangupOrdered, leg=story.key)
+    story.tell(f.AgentCompleted, leg=story.key, dest=phone, queue="sales", agent="101", reason="caller")
+    story.tell(f.LegEnded, leg=legs[1], cause=16)
+    assert (story.judged.ended_by, story.judged.short_hangup) == (by, by == "agent")
+
+
+def test_who_is_hung_up_by_the_pbx_left_nobody() -> None:
+    story = talking().after(4)
+    phone = story.line.phones["101"]
+    story.tell(f.HangupOrdered, leg=phone).parts(phone, story.line.bridge).tell(f.LegEnded, leg=phone, cause=16)
+    assert talks(story) == [("101", 4, "system")]
+
+
+def test_a_disconnect_whose_bridge_was_not_seen_is_told_by_the_queue() -> None:
     story = talking().after(4).pbx_ends()
     assert story.judged.ended_by == "system"
     story.after(0.2).tell(f.AgentCompleted, leg=story.key, dest="", queue="sales", agent="101", reason="agent")
@@ -140,6 +162,26 @@ def test_a_transfer_handed_over_while_it_rings_gives_the_target_a_verdict() -> N
     assert story.verdicts["103"] is Verdict.MISSED
     assert story.stages[-1] == ("dial", "103", "no_answer")
     assert (story.cause, story.judged.lost) == ("transfer_failed", True)
+
+
+def test_a_caller_who_sends_his_agent_on_has_ended_the_talk() -> None:
+    story = talking().after(10)
+    story.tell(f.TransferredBlind, leg=story.key, to="103").tell(f.HangupOrdered, leg=story.key)
+    story.tell(f.LegEnded, leg=story.key, cause=16).after(20).hangs_up("101")
+    assert talks(story) == [("101", 10, "caller")]
+    assert (story.judged.lost, story.judged.ended_by) == (False, "caller")
+
+
+def test_who_brings_a_colleague_in_talks_on_until_he_leaves() -> None:
+    story = talking().after(10).consults("101", "103").after(2).is_consulted("103").after(1)
+    leg, near = story.line.phones["101"], story.line.halves["103"][0]
+    for each in (near, leg):
+        story.parts(each, f"consult-{near}").enters(each, story.line.bridge)
+    story.tell(f.TransferredAttended, leg=leg, second=leg, target=near, stays=True).after(7)
+    story.tell(f.HangupAsked, leg=leg).parts(leg, story.line.bridge).tell(f.LegEnded, leg=leg, cause=16)
+    story.after(5).caller_leaves()
+    assert talks(story) == [("101", 20, "agent"), ("103", 12, "caller")]
+    assert story.judged.verdicts["103"] == "answered"
 
 
 def test_two_blind_transfers_in_a_row_are_both_told() -> None:

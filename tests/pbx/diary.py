@@ -13,6 +13,7 @@ from pbxmonitor.pbx.asterisk.queue_log import BadLine, Entry, QueueLog, read_lin
 
 # The recordings' people, by the names that their queues.conf gives them.
 PEOPLE = {"Анна Иванова": "101", "Boris": "102", "Vera": "103", "Galina": "104", "Dmitry": "105", "Zoya": "106"}
+PEOPLE |= {"Жанна": "111", "Зоя": "112", "Иван": "113", "Кирилл": "114"}
 SITE = Site(node="main", people=PEOPLE)
 
 

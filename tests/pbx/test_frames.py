@@ -127,6 +127,13 @@ def test_a_windows_1251_name_does_not_spoil_its_neighbours() -> None:
     ] * 3
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_name_that_asterisk_cut_within_a_letter_spoils_neither_itself_nor_the_queues(size: int) -> None:
+    cut = "Зоя 😀".encode()[: 7 + size]
+    (frame,) = frames(b"Event: QueueCallerJoin\r\nCallerIDName: " + cut + "\r\nQueue: продажи\r\n\r\n".encode())
+    assert (frame["CallerIDName"], frame["Queue"]) == ("Зоя ", "продажи")
+
+
 def test_a_value_may_hold_colons_and_be_empty() -> None:
     (frame,) = frames(b"Event: Hangup\r\nCause-txt: sip: 486: Busy\r\nAccountCode: \r\n\r\n")
     assert (frame["Cause-txt"], frame["AccountCode"]) == ("sip: 486: Busy", "")

@@ -125,6 +125,11 @@ def test_a_local_channel_is_never_a_trunk() -> None:
         ("PJSIP/101", [("101", None)]),
         ("PJSIP/101&PJSIP/102", [("101", None), ("102", None)]),
         ("Local/101@from-internal/n", [("101", None)]),
+        ("Local/FMPR-101@from-internal&Local/FMGL-101#@from-internal", [("101", None), ("101", None)]),
+        ("Local/LC-101@from-internal&Local/RG-600*-+79161234501#@from-internal", [("101", None), (None, CLIENT)]),
+        ("Local/RG-600-89161234501#@from-internal", [(None, CLIENT)]),
+        ("Local/+79161234501@from-internal/n", [(None, CLIENT)]),
+        ("Local/s@app-announcement", [(None, None)]),
         ("PJSIP/+79161234501@trunk", [(None, CLIENT)]),
         ("PJSIP/89161234501@trunk", [(None, CLIENT)]),
         ("SIP/trunk/89161234501", [(None, CLIENT)]),
@@ -152,6 +157,21 @@ def test_the_outside_number_of_a_dial_string() -> None:
 
 def test_the_outside_number_of_a_chan_sip_dial_string_without_its_technology() -> None:
     assert number_in("trunk/89161234501") == "89161234501"
+
+
+@pytest.mark.parametrize(
+    ("channel", "agent"),
+    [
+        ("Local/FMPR-101@from-internal-00000003;1", "101"),
+        ("Local/FMGL-101#@from-internal-00000003;2", "101"),
+        ("Local/LC-101@from-internal-00000003;1", "101"),
+        ("Local/RG-101*-+79161234501#@from-internal-00000003;1", None),
+        ("Local/+79161234501@from-internal-00000003;1", None),
+        ("PJSIP/FMPR-101-0000002a", None),
+    ],
+)
+def test_freepbx_names_local_channels_after_a_person_or_a_number(channel: str, agent: str | None) -> None:
+    assert SITE.agent(channel) == agent
 
 
 def test_a_channels_end_is_no_part_of_its_name() -> None:

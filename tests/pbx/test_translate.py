@@ -131,7 +131,12 @@ def test_a_hangup_request_tells_the_same_with_the_cause_of_22_and_without_as_16(
 
 @pytest.mark.parametrize(("cause", "told_as"), [("17", 17), ("26", 26), ("0", 0), ("", 0), ("odd", 0)])
 def test_a_hangup_has_its_cause(cause: str, told_as: int) -> None:
-    assert said(told("Hangup", Uniqueid="1.2", Cause=cause)) == {"leg": "1.2", "cause": told_as}
+    assert said(told("Hangup", Uniqueid="1.2", Cause=cause)) == {"leg": "1.2", "cause": told_as, "unheard": False}
+
+
+@pytest.mark.parametrize(("state", "unheard"), [("0", True), ("5", False), ("6", False), ("", False)])
+def test_a_channel_that_was_still_down_was_never_heard(state: str, unheard: bool) -> None:
+    assert said(told("Hangup", Uniqueid="1.2", Cause="0", ChannelState=state))["unheard"] is unheard
 
 
 def test_a_hangup_tells_the_same_with_the_tech_cause_of_22_and_without_as_16() -> None:
@@ -222,6 +227,21 @@ def test_how_dial_and_queue_ended() -> None:
     assert (dial.status, queue.status) == ("CHANUNAVAIL", "TIMEOUT")
 
 
+@pytest.mark.parametrize(("value", "agent"), [("101", "101"), ("+79990000001", None), ("", None)])
+def test_whose_extension_freepbx_is_at(value: str, agent: str | None) -> None:
+    fact = told("VarSet", Uniqueid="1.1", Variable="__EXTTOCALL", Value=value)
+    assert isinstance(fact, f.ExtensionSought)
+    assert said(fact) == {"leg": "1.1", "agent": agent}
+
+
+def test_freepbx_comes_to_a_ring_group_named_by_its_number() -> None:
+    there = {"Uniqueid": "1.1", "Variable": "RingGroupMethod", "Context": "ext-group", "Exten": "600"}
+    fact = told("VarSet", **there, Value="ringall")
+    assert isinstance(fact, f.StepReached)
+    assert said(fact) == {"leg": "1.1", "step": f.Step.DIAL, "name": "600", "targets": ()}
+    assert told("VarSet", **there, Value="") is None
+
+
 def test_the_caller_in_and_out_of_the_queue() -> None:
     joined = told("QueueCallerJoin", Uniqueid="1.1", Queue="sales", Position="1")
     left = told("QueueCallerLeave", Uniqueid="1.1", Queue="sales")
@@ -277,8 +297,9 @@ def test_an_attended_transfer_names_its_target_where_asterisk_does() -> None:
     named = told("AttendedTransfer", Result="Success", TransferTargetUniqueid="1.5", **ATTENDED)
     unnamed = told("AttendedTransfer", Result="Success", **ATTENDED)
     assert isinstance(named, f.TransferredAttended)
-    assert said(named) == {"leg": "1.2", "second": "1.4", "target": "1.5"}
-    assert said(unnamed) == {"leg": "1.2", "second": "1.4", "target": ""}
+    assert said(named) == {"leg": "1.2", "second": "1.4", "target": "1.5", "stays": False}
+    assert said(unnamed) == {"leg": "1.2", "second": "1.4", "target": "", "stays": False}
+    assert said(told("AttendedTransfer", Result="Success", DestType="Threeway", **ATTENDED))["stays"] is True
 
 
 @pytest.mark.parametrize("result", ["Fail", "Invalid", "Not Permitted"])
@@ -336,8 +357,8 @@ def test_a_phones_state_tells_whether_it_is_there(state: str, online: bool) -> N
     assert said(fact) == {"agent": "101", "endpoint": "PJSIP/101", "online": online}
 
 
-@pytest.mark.parametrize("flag", ["DND", "DEVDND"])
-def test_a_dnd_flag_goes_up_and_down(flag: str) -> None:
+@pytest.mark.parametrize("flag", ["DND", "DEVDND", "CF", "DEVCF"])
+def test_a_flag_of_dnd_or_forwarding_goes_up_and_down(flag: str) -> None:
     up = told("DeviceStateChange", Device=f"Custom:{flag}104", State="BUSY")
     down = told("DeviceStateChange", Device=f"Custom:{flag}104", State="NOT_INUSE")
     assert isinstance(up, f.DndChanged)

@@ -98,7 +98,7 @@ def _record(told: argparse.Namespace) -> None:
 
 
 def _addresses(here: Plan) -> str:
-    return f"""Asterisk {here.version} runs, with 36 phones (101-106, ... 601-606), a trunk and customers.
+    return f"""Asterisk {here.version} runs, with 60 phones (101-106, 111-114, ... 611-614), a trunk and customers.
 
   AMI   127.0.0.1:{here.pbx_ami}   pbxmonitor / {here.secret}  (filtered; "recorder" / {here.rig_secret}: everything)
   ARI   127.0.0.1:{here.pbx_ari}   pbxmonitor / {here.ari_secret}

@@ -18,7 +18,10 @@ from tests.rig.plan import HOME, LAB, OPERATOR, REPOSITORY, SUITES, NotHere, Pla
 
 CONFIGS = REPOSITORY / "docker" / "asterisk" / "etc"
 
-PACKAGES = "asterisk asterisk-core-sounds-en-gsm"
+PACKAGES = {
+    "22": "asterisk asterisk-core-sounds-en-gsm",
+    "16": "asterisk asterisk-core-sounds-en-gsm asterisk-voicemail",
+}
 # Of the whole machine: two versions, two checkouts and .ci/services may want a package at the same moment.
 APT_LOCK = Path("/run/pbxmonitor-apt.lock")
 APT_PATIENCE_S = 300
@@ -51,6 +54,8 @@ def build(version: str, instance: str = LAB) -> Plan:
     with alone(HOME / f"{version}.lock"):
         if not (here.root / "usr/sbin/asterisk").exists():
             _install(here)
+        elif not any(here.root.glob("usr/lib/**/app_voicemail.so")):  # a folder of before it was wanted
+            _install_asterisk(here, here.root)
     return here
 
 
@@ -75,10 +80,15 @@ def _install(here: Plan) -> None:
     if done.returncode:
         raise NotHere(f"Debian {suite} (Asterisk {here.version}) {_why(suite, mirror, done)}; try: {' '.join(command)}")
     _prepare(half)
-    done = private(half, f'chroot "$ROOT" sh -ec "apt-get update -q && apt-get install -y -q {PACKAGES}"')
-    if done.returncode:
-        raise NotHere(f"Asterisk of Debian {suite} could not be installed: {_last_line(done)}")
+    _install_asterisk(here, half)
     half.rename(here.root)
+
+
+def _install_asterisk(here: Plan, root: Path) -> None:
+    packages = PACKAGES[here.version]
+    done = private(root, f'chroot "$ROOT" sh -ec "apt-get update -q && apt-get install -y -q {packages}"')
+    if done.returncode:
+        raise NotHere(f"Asterisk of Debian {SUITES[here.version]} could not be installed: {_last_line(done)}")
 
 
 def _why(suite: str, mirror: str, done: subprocess.CompletedProcess[str]) -> str:
@@ -106,13 +116,13 @@ def _debootstrap_here() -> None:
     with alone(APT_LOCK):
         if shutil.which("debootstrap") is not None:
             return
-        _apt("update")
-        done = _apt("install", "-y", "debootstrap")
+        apt("update")
+        done = apt("install", "-y", "debootstrap")
     if shutil.which("debootstrap") is None:
         raise NotHere(f"the Asterisk rig needs debootstrap: apt-get install debootstrap ({_last_line(done)})")
 
 
-def _apt(*words: str) -> subprocess.CompletedProcess[str]:
+def apt(*words: str) -> subprocess.CompletedProcess[str]:
     """Run apt-get as soon as whoever holds its locks lets go; its own patience covers dpkg's lock only."""
     command = ["apt-get", "-q", "-o", f"DPkg::Lock::Timeout={APT_PATIENCE_S}", *words]
     env = {**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
@@ -151,6 +161,8 @@ def lay_out(here: Plan, side: str) -> None:
         filters = OPERATOR / f"manager.d/filters-{here.version}.conf"
         if filters.exists():
             shutil.copy(filters, folder / "etc/manager.d/pbxmonitor.filters")
+        if here.version == "16":
+            _with_macros(folder / "etc/extensions_freepbx.conf")
     words = here.words(side)
     for path in (folder / "etc").glob("*.conf"):
         text = path.read_text()
@@ -159,3 +171,8 @@ def lay_out(here: Plan, side: str) -> None:
         path.write_text(text)
     # without the host's own name in it, every SIP message waits for a DNS time-out
     (here.root / "etc/hosts").write_text(f"127.0.0.1 localhost {platform.node()} A.ROOT-SERVERS.NET\n")
+
+
+def _with_macros(dialplan: Path) -> None:
+    """FreePBX 16 has macros where 17 has subroutines."""
+    subprocess.run(["sed", "-E", "-i", "-f", str(CONFIGS.parent / "macros.sed"), str(dialplan)], check=True)

@@ -46,7 +46,7 @@ async def perform(version: str, stories: Sequence[Story], folder: Path) -> Perfo
 
 
 def _text(path: Path) -> str:
-    return path.read_text() if path.exists() else ""
+    return path.read_text(errors="replace") if path.exists() else ""
 
 
 async def _read(daemon: Daemon, staged: dict[str, Staged], account: Account, begin: datetime) -> Performance:

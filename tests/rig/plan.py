@@ -14,6 +14,8 @@ INSTANCES = {"lab": 0, "test": 400, "lab2": 200, "lab3": 800, "lab4": 1200}
 LAB = os.environ.get("ASTERISK_RIG_LAB", "lab")
 DEPARTMENTS = tuple("123456")
 PHONES_IN_DEPARTMENT = 6
+# The department's clinic on FreePBX: 11 to 14.
+FREEPBX_PHONES = (11, 12, 13, 14)
 
 
 class NotHere(Exception):  # noqa: N818 - a reason, not an error
@@ -34,6 +36,7 @@ class Plan:
     phones_sip: int
     pbx_rtp: int
     phones_rtp: int
+    sipp: int
     home: Path = HOME
     secret: str = "rig-monitor-secret"
     ari_secret: str = "rig-ari-secret"
@@ -52,6 +55,10 @@ class Plan:
         """The same folder as Asterisk sees it."""
         return f"/rig-{self.instance}/{side}"
 
+    def sipp_port(self, place: str) -> int:
+        """Where SIPp stands in for the seventh phone of a department; 7: where the second provider would take calls."""
+        return self.sipp + int(place)
+
     def words(self, side: str) -> dict[str, str]:
         """What stands for each @WORD@ of the configuration files."""
         first = self.pbx_rtp if side == "pbx" else self.phones_rtp
@@ -67,6 +74,7 @@ class Plan:
             "PHONES_ARI": str(self.phones_ari),
             "PBX_SIP": str(self.pbx_sip),
             "PHONES_SIP": str(self.phones_sip),
+            **{f"SIPP_{place}": str(self.sipp_port(place)) for place in "1234567"},
             "RTP_FIRST": str(first),
             "RTP_LAST": str(first + 499),
             "SECRET": self.secret,
@@ -85,7 +93,7 @@ def plan(version: str, instance: str = LAB) -> Plan:
             raise NotHere(f"{name} {word!r}: the rig knows {', '.join(known)}")
     index, shift = VERSIONS.index(version), int(os.environ.get("ASTERISK_RIG_SHIFT", "0"))
     base = 15000 + 100 * index + INSTANCES[instance] + shift
-    rtp = 30000 + 1000 * index - 10 * INSTANCES[instance] + shift
+    rtp = 22000 + 1000 * index + 2000 * list(INSTANCES).index(instance) + shift
     return Plan(
         version=version,
         instance=instance,
@@ -97,9 +105,11 @@ def plan(version: str, instance: str = LAB) -> Plan:
         phones_sip=base + 70,
         pbx_rtp=rtp,
         phones_rtp=rtp + 500,
+        sipp=base + 80,
     )
 
 
 def extensions() -> tuple[str, ...]:
-    """Every phone: 101 to 606."""
-    return tuple(f"{d}0{n}" for d in DEPARTMENTS for n in range(1, PHONES_IN_DEPARTMENT + 1))
+    """Every phone: 101 to 606, and 111 to 614 of the clinic on FreePBX."""
+    phones = (*range(1, PHONES_IN_DEPARTMENT + 1), *FREEPBX_PHONES)
+    return tuple(f"{d}{n:02d}" for d in DEPARTMENTS for n in phones)

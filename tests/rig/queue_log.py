@@ -16,8 +16,14 @@ LEFT = {
     "FULL": "full",
     "EXITWITHKEY": "key",
 }
-WAITED = {"ABANDON": 2, "EXITWITHTIMEOUT": 2, "EXITEMPTY": 2}  # which of the data is the waiting time
-ENDED = {"COMPLETEAGENT": "agent", "COMPLETECALLER": "caller"}
+WAITED = {"ABANDON": 2, "EXITWITHTIMEOUT": 2, "EXITEMPTY": 2, "EXITWITHKEY": 3}  # which of the data is the waiting time
+# Who ended the talk, and which of the data is its length.
+ENDED = {
+    "COMPLETEAGENT": ("agent", 1),
+    "COMPLETECALLER": ("caller", 1),
+    "BLINDTRANSFER": ("transfer", 3),
+    "ATTENDEDTRANSFER": ("transfer", -2),
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +66,8 @@ def _write(visit: Visit, member: str, event: str, data: list[str]) -> None:
     elif event == "CONNECT":
         visit.result, visit.agent, visit.waited_s = "answered", extension(visit.queue, member), int(data[0])
     elif event in ENDED:
-        visit.ended_by, visit.talked_s = ENDED[event], int(data[1])
+        visit.ended_by, length = ENDED[event]
+        visit.talked_s = int(data[length])
     elif event == "RINGNOANSWER":
         visit.unanswered[extension(visit.queue, member)] += 1
     elif event == "RINGCANCELED":

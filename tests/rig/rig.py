@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from itertools import count
 from pathlib import Path
+
+import httpx
 
 from tests.rig.build import alone, build
 from tests.rig.buttons import Buttons
 from tests.rig.desk import Desk, until
+from tests.rig.members import Members, moved, renamed, struck, untouched
 from tests.rig.plan import HOME, LAB, NotHere, Plan, extensions
 from tests.rig.process import running, start_process, stop_process
+from tests.rig.sipp import sipp
 from tests.rig.wire import Refused, Wire
 
 LOGS = {"queue_log": "queue_log", "cdr.csv": "cdr-csv/Master.csv", "cel.csv": "cel-custom/Master.csv"}
@@ -21,6 +25,7 @@ class Rig:
 
     def __init__(self, plan: Plan, pbx: Wire, phones: Wire) -> None:
         self.plan, self.pbx, self.phones = plan, pbx, phones
+        self._members = Members(plan.folder("pbx") / "etc/queues.conf", pbx)
         self._numbers = count(100001)
 
     @property
@@ -45,10 +50,10 @@ class Rig:
         channel = f"PJSIP/pbx/sip:{did}@127.0.0.1:{self.plan.pbx_sip}"
         await self._originate(channel, f'"{name}" <{number}>', stay, stay if patience is None else patience, press)
 
-    async def dial(self, agent: str, number: str, stay: float = 30, patience: float = 40) -> None:
+    async def dial(self, agent: str, number: str, stay: float = 30, patience: float = 40, press: str = "") -> None:
         """A phone dials a number; it waits so long for an answer and hangs up so many seconds after it."""
         channel = f"PJSIP/phone{agent}/sip:{number}@127.0.0.1:{self.plan.pbx_sip}"
-        await self._originate(channel, f"{agent} <{agent}>", stay, patience)
+        await self._originate(channel, f"{agent} <{agent}>", stay, patience, press)
 
     async def _originate(self, channel: str, caller: str, stay: float, patience: float, press: str = "") -> None:
         await self.phones.ask(
@@ -62,6 +67,29 @@ class Rig:
             Timeout=str(int(patience * 1000)),
             Async="true",
         )
+
+    async def originate(self, channel: str, caller: str, exten: str, context: str, patience: float = 15) -> None:
+        """The PBX itself calls somebody, over AMI, and leads who answers to an extension, shown as `caller`."""
+        await self.pbx.ask(
+            "Originate",
+            Channel=channel,
+            CallerID=caller,
+            Exten=exten,
+            Context=context,
+            Priority="1",
+            Timeout=str(int(patience * 1000)),
+            Async="true",
+        )
+
+    def sipp(
+        self, place: str, name: str, words: Mapping[str, str], line: str = "", stay: float = 0
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """SIPp for one call: as a department's seventh phone, or as who calls its line through the second provider."""
+        return sipp(self.plan, place, name, words, line, stay)
+
+    async def black_list(self, number: str) -> None:
+        """The dialplan turns that caller away from now on (line 32)."""
+        await self.pbx.ask("DBPut", Family="blacklist", Key=number, Val="1")
 
     async def cli(self, side: str, command: str) -> str:
         """What the console of "pbx" or "phones" answers."""
@@ -102,24 +130,37 @@ class Rig:
         fields = [line.split("!") for line in shown if line.startswith(f"PJSIP/{agent}-")]
         return any(len(field) > 4 and field[4] == "Ringing" for field in fields)
 
+    async def join(self, queue: str, agent: str) -> None:
+        """The phone becomes a member of the queue, as if it had logged in."""
+        await self.pbx.ask("QueueAdd", Queue=queue, Interface=f"PJSIP/{agent}", MemberName=agent)
+
+    async def leave(self, queue: str, agent: str) -> None:
+        """The phone is no member of the queue any longer, as if it had logged off."""
+        await self.pbx.ask("QueueRemove", Queue=queue, Interface=f"PJSIP/{agent}")
+
     async def strike_member(self, queue: str, agent: str) -> None:
         """Take a member out of queues.conf and reload the queue; Asterisk sends no event for it."""
-        conf = self.plan.folder("pbx") / "etc/queues.conf"
-        lines = [line for line in conf.read_text().splitlines(keepends=True) if f"PJSIP/{agent}," not in line]
-        await self._reload_members(queue, "".join(lines))
+        await self._members.edit(queue, struck(agent))
+
+    async def rename_member(self, queue: str, agent: str, name: str) -> None:
+        """Give a member another name in queues.conf and reload the queue."""
+        await self._members.edit(queue, renamed(agent, name))
+
+    async def move_member(self, queue: str, agent: str, other: str) -> None:
+        """Give a member another phone in queues.conf and reload the queue."""
+        await self._members.edit(queue, moved(agent, other))
 
     async def restore_members(self, queue: str) -> None:
-        """Give the queue the members back that were struck out."""
-        await self._reload_members(queue, None)
+        """Give the queue the members back as they were."""
+        await self._members.edit(queue, untouched)
 
-    async def _reload_members(self, queue: str, text: str | None) -> None:
-        conf = self.plan.folder("pbx") / "etc/queues.conf"
-        whole = conf.read_text()
-        conf.write_text(text or whole)
-        try:
-            await self.pbx.command(f"queue reload members {queue}")
-        finally:
-            conf.write_text(whole)
+    async def click(self, agent: str, number: str) -> None:
+        """Click-to-call over ARI, as a CRM does it: the phone rings first, the dialplan dials the number for it."""
+        channel = {"endpoint": f"PJSIP/{agent}", "context": "from-internal", "extension": number, "priority": 1}
+        login = ("pbxmonitor", self.plan.ari_secret)
+        async with httpx.AsyncClient(auth=login, trust_env=False) as http:
+            url = f"http://127.0.0.1:{self.plan.pbx_ari}/ari/channels"
+            (await http.post(url, json=channel)).raise_for_status()
 
     def buttons(self) -> Buttons:
         """Somebody who presses the hold button of the phones that are told to hold."""
@@ -148,6 +189,11 @@ class Rig:
     def log(self, kind: str) -> Path:
         """The PBX's own diary: kind is queue_log, cdr.csv or cel.csv."""
         return self.plan.folder("pbx") / "log" / LOGS[kind]
+
+    @property
+    def phones_saw(self) -> Path:
+        """The phones' own diary: when each was on the line (tests.rig.phones)."""
+        return self.plan.folder("phones") / "log/cel-custom/Master.csv"
 
     def queue_log(self) -> list[str]:
         """The lines of queue_log."""

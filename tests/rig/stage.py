@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tests.rig.plan import DEPARTMENTS
+from tests.rig.plan import DEPARTMENTS, NotHere
 from tests.rig.rig import Rig
 from tests.rig.scenarios import Story
 from tests.rig.truth import Truth
@@ -31,7 +31,7 @@ async def play(rig: Rig, story: Story, department: str) -> Staged:
     try:
         await desk.clear()
         truth = await story.play(desk)
-    except (OSError, RuntimeError, TimeoutError, Refused) as broken:
+    except (OSError, RuntimeError, TimeoutError, Refused, NotHere) as broken:
         error = broken
     await desk.clear()
     return Staged(story=story, department=department, began=began, ended=datetime.now(UTC), truth=truth, error=error)

@@ -39,8 +39,8 @@ class Tap:
         self._writer.close()
 
     async def _pump(self) -> None:
-        with self._path.open("wb") as tape, self._path.with_name(self._path.name + ".times").open("w") as times:
-            offset = 0
+        with self._path.open("ab") as tape, self._path.with_name(self._path.name + ".times").open("a") as times:
+            offset = tape.tell()
             while chunk := await self._reader.read(65536):
                 times.write(f"{offset} {time.time():.6f}\n")
                 offset += tape.write(chunk)

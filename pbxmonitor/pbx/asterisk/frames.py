@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 LINE_LIMIT = 256 * 1024
 MESSAGE_LIMIT = 1024 * 1024
 LONG = 16 * 1024
+LONGEST_LETTER = 4
 
 GREETING = b"Asterisk Call Manager/"
 # a greeting within a message: the connection before it was torn; no header value can hold the line end that follows
@@ -112,7 +113,7 @@ FOLLOWED = Follows(
         }
     ),
     applications=frozenset({"Dial", "Queue", "Background", "Read", "WaitExten", "VoiceMail"}),
-    variables=frozenset({"DIALSTATUS", "QUEUESTATUS"}),
+    variables=frozenset({"DIALSTATUS", "QUEUESTATUS", "__EXTTOCALL", "RingGroupMethod"}),
     variable_prefixes=("PBXMONITOR_",),
 )
 
@@ -142,10 +143,21 @@ def _value(raw: bytes, start: bytes) -> bytes:
 
 
 def _text(raw: bytes) -> str:
-    """UTF-8, else Windows-1251 (its one unassigned byte replaced)."""
+    """UTF-8, else line by line: Asterisk cuts names at 80 bytes, be it within a letter."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
+        return "\n".join(_line(line) for line in raw.split(b"\n"))
+
+
+def _line(raw: bytes) -> str:
+    """UTF-8 (a letter cut at its end is left out), else Windows-1251 (its one unassigned byte replaced)."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        whole, cut = raw[: error.start], raw.rstrip(b"\r")[error.start :]
+        if len(cut) < LONGEST_LETTER and not whole.isascii():
+            return whole.decode() + "\r" * raw.endswith(b"\r")
         return raw.decode("cp1251", "replace")
 
 

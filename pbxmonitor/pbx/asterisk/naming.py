@@ -12,6 +12,7 @@ from pbxmonitor.domain.facts import Target
 WITHHELD: Final = frozenset(
     {"", "anonymous", "unknown", "<unknown>", "restricted", "private", "unavailable", "withheld", "asterisk"}
 )
+_FREEPBX: Final = re.compile(r"(?:FMPR-|FMGL-|LC-|RG-[0-9]+\*?-)(\+?[0-9]+)#?")
 _CHANNEL_END: Final = re.compile(r"-[0-9a-f]{8}(;[12])?$")
 _TECHNOLOGIES: Final = frozenset({"PJSIP", "SIP", "IAX2", "DAHDI", "Local", "SCCP", "Dongle", "Quectel"})
 _LONGEST_EXTENSION: Final = 8
@@ -60,10 +61,20 @@ class Site:
         return tuple(self._target(each) for each in dialled.split("&") if each)
 
     def _target(self, dialled: str) -> Target:
+        if dialled.startswith("Local/"):
+            return self._local_target(dialled)
         number = number_in(dialled)
-        if number is not None and not dialled.startswith("Local/"):
+        if number is not None:
             return Target(number=self.number(number))
         return Target(agent=self.agent(dialled) or device_name(dialled))
+
+    def _local_target(self, dialled: str) -> Target:
+        """Behind a Local channel: a number outside, an extension, or what the dialplan there makes of it."""
+        name = device_name(dialled)
+        outside = name.startswith("+") or len(name) > _LONGEST_EXTENSION
+        if outside and name.lstrip("+").isdigit():
+            return Target(number=self.number(name))
+        return Target(agent=self.agent(dialled))
 
 
 def endpoint_of(channel: str) -> str:
@@ -73,9 +84,15 @@ def endpoint_of(channel: str) -> str:
 
 @lru_cache(maxsize=4096)
 def device_name(interface: str) -> str:
-    """`PJSIP/101` → `101`, `Local/101@from-queue/n` → `101`, `hint:101@ext-local` → `101`."""
+    """`PJSIP/101` → `101`, `Local/101@from-queue/n` → `101`, `hint:101@ext-local` → `101`.
+
+    FreePBX calls Local channels after a person (`Local/FMPR-101@…`, `Local/FMGL-101#@…`, `Local/LC-101@…`) or a number
+    (`Local/RG-600*-+7…#@…`).
+    """
     _, _, rest = endpoint_of(interface).replace("hint:", "hint/").partition("/")
-    return rest.split("@")[0].split("/")[0]
+    name = rest.split("@")[0].split("/")[0]
+    inner = _FREEPBX.fullmatch(name) if interface.startswith("Local/") else None
+    return inner[1] if inner is not None else name
 
 
 @lru_cache(maxsize=4096)

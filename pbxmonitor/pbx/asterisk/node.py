@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +11,7 @@ import structlog
 from pbxmonitor.clock import Clock
 from pbxmonitor.domain.facts import DeviceSeen, Fact
 from pbxmonitor.pbx import Silence, Sink
-from pbxmonitor.pbx.asterisk.ami import Ami, LinkLost, LinkUp
+from pbxmonitor.pbx.asterisk.ami import Ami, LinkDown, LinkLost, LinkUp
 from pbxmonitor.pbx.asterisk.ari_events import AriEvents
 from pbxmonitor.pbx.asterisk.ari_presence import AriEvent, AriUp, endpoint_seen
 from pbxmonitor.pbx.asterisk.frames import Frame
@@ -38,6 +39,11 @@ class AsteriskNode:
     _lost_at: datetime | None = field(default=None, init=False)
     _lost_why: str = field(default="", init=False)
     _deaf_since: datetime | None = field(default=None, init=False)
+    _translate: Translator = field(init=False)
+    _lists: SnapshotReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._translate, self._lists = Translator(self.site), SnapshotReader(self.site)
 
     @property
     def node(self) -> str:
@@ -47,6 +53,18 @@ class AsteriskNode:
     def lost_at(self) -> datetime | None:
         """Since when nobody listens to this PBX; None while the link stands."""
         return self._lost_at or self._deaf_since
+
+    @property
+    def heard_at(self) -> datetime | None:
+        """When the last frame came, by the PBX's clock; None before the first one."""
+        return moment(self._translate.now) if self._translate.now else None
+
+    def name_by(self, site: Site) -> None:
+        """Name by that site from the next frame on, and ask the PBX at once who is a member of what; the link stays."""
+        self.site = self._translate.site = self._lists.site = site
+        if self.lost_at is None:
+            with suppress(LinkDown):  # it has just gone: everything is asked when it is back
+                self._ask(REPEATED)
 
     async def follow(self, sink: Sink) -> None:
         """Hand over facts until cancelled; AMI is the source, ARI adds endpoints that AMI does not report."""
@@ -59,15 +77,14 @@ class AsteriskNode:
                 log.info("ari_absent", node=self.node, lacking="endpoint presence, click to call, recordings")
 
     async def _follow_ami(self, sink: Sink) -> None:
-        translate, lists = Translator(self.site), SnapshotReader(self.site)
         async for heard in self.ami.listen():
             if isinstance(heard, LinkLost):
                 self._lost_at, self._lost_why = self._lost_at or heard.heard_at, heard.reason
             elif isinstance(heard, LinkUp):
-                translate, lists = Translator(self.site), SnapshotReader(self.site)
+                self._translate, self._lists = Translator(self.site), SnapshotReader(self.site)
                 await self._begin(heard.at, sink)
             else:
-                facts = _facts(heard, translate, lists)
+                facts = _facts(heard, self._translate, self._lists)
                 if facts:
                     await sink(facts)
                 self._resync()

@@ -25,7 +25,7 @@ class SnapshotReader:
     """Collects the lists of one connection; a list that is cut short never becomes a Snapshot."""
 
     def __init__(self, site: Site) -> None:
-        self._site = site
+        self.site = site
         self._lists: dict[str, _List] = {}
 
     def take(self, frame: Frame, at: datetime) -> f.Snapshot | None:
@@ -42,7 +42,7 @@ class SnapshotReader:
         items = self._lists.pop(action, _List()).items
         if frame["EventList"].lower() == "cancelled":
             return None
-        return make(self._site, items, {"node": self._site.node, "at": at, "key": f"{at.timestamp()!r}/{action}"})
+        return make(self.site, items, {"node": self.site.node, "at": at, "key": f"{at.timestamp()!r}/{action}"})
 
 
 def _members(site: Site, items: list[Frame], base: Base) -> f.Snapshot:

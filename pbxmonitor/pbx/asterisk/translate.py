@@ -1,15 +1,17 @@
 """`translate(frame) -> Fact | None`: Asterisk's words into ours. One fact has one source; the rest is left alone."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from pbxmonitor.domain import facts as f
+from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.pbx.asterisk.frames import Frame
 from pbxmonitor.pbx.asterisk.naming import Site, endpoint_of, number_in
 
-_DND: Final = re.compile(r"Custom:(DND|DEVDND)(.+)")
+_FLAG: Final = re.compile(r"Custom:(DND|DEVDND|CF|DEVCF)(.+)")
 _OFFLINE: Final = frozenset({"UNAVAILABLE", "INVALID"})
 _PEER_ONLINE: Final = {"Registered": True, "Reachable": True, "Unregistered": False, "Unreachable": False}
 _IVR: Final = frozenset({"Background", "BackGround", "Read", "WaitExten"})
@@ -22,6 +24,8 @@ class Translator:
         self.site = site
         self._last = began_at
         self._skew = 0.0
+        self._chunk: datetime | None = None
+        self._told: Counter[str] = Counter()
 
     def __call__(self, frame: Frame) -> f.Fact | None:
         """The fact that an event tells, None if it tells nothing new; list answers are the snapshot's."""
@@ -32,7 +36,16 @@ class Translator:
         told = frame.headers.get("Timestamp") or repr(stamp)
         about = f"{frame['Uniqueid']}{frame['Device']}/{frame['DestUniqueid']}{frame['Queue']}"
         key = f"{told}/{frame.event}/{about}"
-        return rule(self.site, frame, {"node": self.site.node, "at": moment(stamp), "key": key})
+        fact = rule(self.site, frame, {"node": self.site.node, "at": moment(stamp), "key": key})
+        return fact if fact is None or "Timestamp" in frame.headers else self._numbered(fact)
+
+    def _numbered(self, fact: f.Fact) -> f.Fact:
+        """Without a Timestamp a whole chunk has one moment: FreePBX sets a variable twice in it, or dials twice."""
+        if fact.at != self._chunk:
+            self._chunk, self._told = fact.at, Counter()
+        self._told[fact.key] += 1
+        again = self._told[fact.key] - 1
+        return evolve(fact, key=f"{fact.key}/{again}") if again else fact
 
     @property
     def now(self) -> float:
@@ -95,8 +108,8 @@ def _of_leg(kind: type[f.LegFact]) -> Rule:
 
 
 def _hangup(_: Site, frame: Frame, base: Base) -> f.Fact:
-    cause = frame["Cause"]
-    return f.LegEnded(**base, leg=frame["Uniqueid"], cause=int(cause) if cause.isdigit() else 0)
+    cause, down = frame["Cause"], frame["ChannelState"] == "0"
+    return f.LegEnded(**base, leg=frame["Uniqueid"], cause=int(cause) if cause.isdigit() else 0, unheard=down)
 
 
 def _of_bridge(kind: type[f.BridgeEntered] | type[f.BridgeLeft]) -> Rule:
@@ -120,7 +133,8 @@ def _step(site: Site, frame: Frame, base: Base) -> f.Fact | None:
     leg = frame["Uniqueid"]
     if app == "Dial":
         targets = site.targets(data)
-        name = "&".join(target.agent or target.number or "" for target in targets)
+        names = [target.agent or target.number for target in targets]
+        name = "&".join(dict.fromkeys(each for each in names if each)) or data
         return f.StepReached(**base, leg=leg, step=f.Step.DIAL, name=name, targets=targets)
     if app == "Queue":
         return f.StepReached(**base, leg=leg, step=f.Step.QUEUE, name=data)
@@ -130,8 +144,13 @@ def _step(site: Site, frame: Frame, base: Base) -> f.Fact | None:
     return f.StepReached(**base, leg=leg, step=f.Step.VOICEMAIL, name=re.split("[&@]", data)[0])
 
 
-def _variable(_: Site, frame: Frame, base: Base) -> f.Fact | None:
+def _variable(site: Site, frame: Frame, base: Base) -> f.Fact | None:
     base["key"] += f"{frame['Variable']}={frame['Value']}"
+    if frame["Variable"] == "__EXTTOCALL":
+        return f.ExtensionSought(**base, leg=frame["Uniqueid"], agent=site.agent(f"Local/{frame['Value']}"))
+    if frame["Variable"] == "RingGroupMethod":
+        group = f.StepReached(**base, leg=frame["Uniqueid"], step=f.Step.DIAL, name=frame["Exten"])
+        return group if frame["Value"] else None
     if frame["Variable"] == "DIALSTATUS":
         return f.DialFinished(**base, leg=frame["Uniqueid"], status=frame["Value"])
     return f.QueueFinished(**base, leg=frame["Uniqueid"], status=frame["Value"])
@@ -168,7 +187,8 @@ def _attended(_: Site, frame: Frame, base: Base) -> f.Fact | None:
     leg = frame["OrigTransfererUniqueid"]
     base["key"] += leg
     second, target = frame["SecondTransfererUniqueid"], frame["TransferTargetUniqueid"]
-    return f.TransferredAttended(**base, leg=leg, second=second, target=target)
+    stays = frame["DestType"] == "Threeway"
+    return f.TransferredAttended(**base, leg=leg, second=second, target=target, stays=stays)
 
 
 def _pickup(_: Site, frame: Frame, base: Base) -> f.Fact:
@@ -221,9 +241,9 @@ def _member_paused(site: Site, frame: Frame, base: Base) -> f.Fact:
 
 
 def device_fact(site: Site, frame: Frame, base: Base) -> f.DeviceSeen | f.DndChanged | None:
-    """A phone registered or not, or a DND flag; None of what has no agent behind it."""
+    """A phone registered or not, or a flag of DND or call forward; None of what has no agent behind it."""
     device, state = frame["Device"], frame["State"]
-    flag = _DND.fullmatch(device)
+    flag = _FLAG.fullmatch(device)
     if flag is not None:
         agent = site.agent(f"{flag[1]}/{flag[2]}")
         return f.DndChanged(**base, agent=agent, flag=flag[1], on=state == "BUSY") if agent else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.rig.desk import Desk
+from tests.rig.plan import VERSIONS
 from tests.rig.truth import Call, Truth
 
 Play = Callable[[Desk], Awaitable[Truth]]
@@ -12,12 +13,17 @@ Play = Callable[[Desk], Awaitable[Truth]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A named story; `short` ones are staged by `make test`, `seconds` is how long it takes about."""
+    """A named story; `short` ones are staged by `make test`, `seconds` is how long it takes about.
+
+    `versions` are the Asterisks that can do it; `heard` the stretches (seconds) that a recording has of it.
+    """
 
     name: str
     play: Play
     seconds: int
     short: bool
+    heard: tuple[tuple[float, float], ...] = ()
+    versions: tuple[str, ...] = VERSIONS
 
     @property
     def told(self) -> str:
@@ -28,12 +34,18 @@ class Story:
 STORIES: dict[str, Story] = {}
 
 
-def story(seconds: int, *, short: bool = False) -> Callable[[Play], Play]:
+def story(
+    seconds: int,
+    *,
+    short: bool = False,
+    versions: tuple[str, ...] = VERSIONS,
+    heard: tuple[tuple[float, float], ...] = (),
+) -> Callable[[Play], Play]:
     """Enter a function among the stories."""
 
     def enter(play: Play) -> Play:
         name = getattr(play, "__name__", "")
-        STORIES[name] = Story(name=name, play=play, seconds=seconds, short=short)
+        STORIES[name] = Story(name=name, play=play, seconds=seconds, short=short, versions=versions, heard=heard)
         return play
 
     return enter

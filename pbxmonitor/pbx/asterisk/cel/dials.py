@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from pbxmonitor.pbx.asterisk.cel.apps import UNKNOWN
 from pbxmonitor.pbx.asterisk.cel.cast import Cast, Channel
 from pbxmonitor.pbx.asterisk.cel.columns import CelRow
 from pbxmonitor.pbx.asterisk.dialling import dialled, leads_to, timeout_of
@@ -35,6 +36,8 @@ class Running:
         waited, timeout = at - self.began_at, timeout_of(self.name, self.data)
         if timeout is not None and waited >= timeout - _BEFORE_ANY_RING:
             return "TIMEOUT"
+        if self.rang and self.queue == UNKNOWN:
+            return "TIMEOUT"  # a queue that no row names: the rule, of which a key is the exception
         return "JOINEMPTY" if not self.rang and waited < _BEFORE_ANY_RING else ""
 
 
