@@ -42,6 +42,12 @@ class Account:
     totp_secret: str | None = None
     totp_offered: str | None = None
     totp_step: int = 0
+    teams: str | None = None
+
+    @property
+    def leads(self) -> frozenset[str]:
+        """Teams whose supervisor an identity provider says that it is."""
+        return frozenset((self.teams or "").split("\n")) - {""}
 
     def __repr__(self) -> str:
         return f"Account({self.name}, {self.role})"
@@ -90,7 +96,7 @@ def change(connection: sa.Connection, name: str, by: str, now: datetime, **value
     if changed.get("role", ADMIN) != ADMIN or changed.get("disabled"):
         _not_the_last(connection, before)
     connection.execute(sa.update(schema.user_account).where(_A.name == name).values(**changed))
-    if changed.keys() & {"role", "person", "disabled"}:
+    if changed.keys() & {"role", "person", "teams", "disabled"}:
         end_sessions(connection, name)
     audit(connection, now, by, "account_changed", None, {"account": name, **changed})
 

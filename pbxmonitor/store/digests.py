@@ -135,7 +135,7 @@ def debts(connection: sa.Connection, asked: Asked, period: Period) -> Debts:
     for row in connection.execute(wanted.where(period.holds(schema.callback, "opened_at"))):
         if not asked.holds(row.owner):
             continue
-        fate = _fate(row, asked)
+        fate = fate_of(row, asked)
         key = None if row.owner is None else (row.node, row.owner)
         key = key if key is None or single else question.key(key)
         fates.setdefault(key, Counter())[fate] += 1
@@ -144,7 +144,7 @@ def debts(connection: sa.Connection, asked: Asked, period: Period) -> Debts:
     return Debts(fates, len(unreached))
 
 
-def _fate(row: sa.Row[Any], asked: Asked) -> Fate:
+def fate_of(row: sa.Row[Any], asked: Asked) -> Fate:
     """In time as the agent report has it: by the callback's own deadline, or by the norm of the owner's team."""
     hours, team = asked.policy.hours, asked.policy.team_of(row.owner or "")
     norm = team.callback_norm if team is not None else None

@@ -13,7 +13,7 @@ from pbxmonitor.domain.consequences import Consequence, consequences
 from pbxmonitor.domain.escalation import CRM, WORTH, Duties, Progress, Step, moment_of, steps_due
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.domain.roster import Person
-from pbxmonitor.store import crm_tasks, outbox, schema
+from pbxmonitor.store import crm_tasks, outbox, schema, webhook_events
 from pbxmonitor.store.case import Case, case_of, case_of_call, words_of
 from pbxmonitor.store.crm_calls import calls_ended
 from pbxmonitor.store.debts import Debts, Key, key_of
@@ -30,7 +30,10 @@ TOLD: Final = ("overdue", "escalated")
 def tell_of(
     connection: sa.Connection, duties: Duties, policy: Policy, debts: Debts, ended: Iterable[Call], now: datetime
 ) -> None:
-    """What a batch has done to callbacks is told to people and CRMs, its ended calls to the CRMs."""
+    """What a batch has done to callbacks is told to people, CRMs and webhooks, its ended calls to the latter two."""
+    ended = list(ended)
+    if ended:
+        webhook_events.owe(connection, lambda: webhook_events.of_calls(ended, debts, policy), now)
     for before, debt, call in debts.moves():
         key = key_of(debt)
         progress = debts.progress.get(key, Progress())
@@ -48,6 +51,7 @@ def settle_duty(
     What is late already is left to the sweep, which sums up: an outage must not end in a storm.
     """
     policy = policy.of_queue(case.queue)
+    webhook_events.owe(connection, lambda: webhook_events.of_callback(before, case, now), now)
     meant = consequences(before, case.debt)
     if Consequence.CALLS_AGAIN in meant:
         outbox.put(connection, _repeated(duties, policy, case, now))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import phonenumbers
@@ -23,6 +23,8 @@ _TALK: Final = schema.talk.c
 _STAGE: Final = schema.stage.c
 # The calls of so rare a stage are fetched by it; those of any other are met soon enough on the way through the period.
 _RARE: Final = 2_000
+# Moments are kept to the microsecond.
+_INSTANT: Final = timedelta(microseconds=1)
 # A part of a number as people in these regions write it may begin with their way out, or with the country's code.
 _WRITTEN_WITH_8: Final = frozenset({"RU", "KZ"})
 _LEAST_WITH: Final = {"8": 4, "7": 7}
@@ -65,6 +67,15 @@ class Filter:
         """The condition on the moment when a call began."""
         return sa.and_(moment >= self.begin, moment < self.end)
 
+    def beyond(self, last: datetime, *, newest_first: bool) -> "Filter":
+        """The same of the calls that begin where a page ended, with its last moment.
+
+        As a bound of the period, not beside it: of two bounds SQLite enters the index by the first.
+        """
+        if newest_first:
+            return replace(self, end=min(self.end, last + _INSTANT))
+        return replace(self, begin=max(self.begin, last))
+
     @property
     def whole_number(self) -> str | None:
         return full_number(self.number, self.region) if self.number else None
@@ -106,14 +117,27 @@ def _calls(wanted: Filter, *conditions: Condition) -> Source:
 
 def _agents_calls(wanted: Filter, agent: str) -> Iterator[Source]:
     missed = (_VERDICT.verdict == Verdict.MISSED,) if wanted.red else ()
+    plain, coloured = apart(wanted)
+    rest = (*coloured, *_conditions(plain))
     yield Source(
         joined=schema.verdict.join(schema.call, _of_call(schema.verdict)),
         place=(_VERDICT.started_at, _VERDICT.node, _VERDICT.call),
-        conditions=(wanted.holds(_VERDICT.started_at), _VERDICT.agent == agent, *missed, *_conditions(wanted)),
+        conditions=(wanted.holds(_VERDICT.started_at), _VERDICT.agent == agent, *missed, *rest),
     )
     if not wanted.red:
-        yield _calls(wanted, _CALL.caller == agent, _CALL.direction != Direction.INBOUND)
-        yield _talked(wanted, agent)
+        yield _calls(plain, _CALL.caller == agent, _CALL.direction != Direction.INBOUND, *coloured)
+        yield replace(talked := _talked(plain, agent), conditions=(*talked.conditions, *coloured))
+
+
+def apart(wanted: Filter) -> tuple[Filter, Sequence[Condition]]:
+    """The filter without its colour, and that as a condition which is no reason to go through all calls of a colour.
+
+    SQLite, which has no statistics, would, and for each of them through all talks of an agent. Written so, it does not
+    know what the index is good for, and the others do.
+    """
+    colour = Colour.RED if wanted.red else wanted.colour
+    coloured = (sa.not_((_CALL.colour != colour).self_group()),) if colour is not None else ()
+    return replace(wanted, colour=None, missed_control=False), coloured
 
 
 def _talked(wanted: Filter, agent: str) -> Source:

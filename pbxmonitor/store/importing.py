@@ -14,13 +14,15 @@ from pbxmonitor.domain.call import Call
 from pbxmonitor.domain.callback import client_of
 from pbxmonitor.domain.evolve import evolve
 from pbxmonitor.domain.policy import Policy
+from pbxmonitor.domain.renaming import Names, renamed_call
 from pbxmonitor.store import schema
+from pbxmonitor.store.aliases import names_of
 from pbxmonitor.store.recompute import Progress, indebted, settle_clients
 from pbxmonitor.store.regenerate import Prepared, Sorted, prepared, regenerate
 from pbxmonitor.store.rejudge import lock_writers
 from pbxmonitor.store.rollups import mark_stale
 from pbxmonitor.store.stretches import Span, Told, consecutive, write_stretches
-from pbxmonitor.store.types import insert_new, writing
+from pbxmonitor.store.types import insert_new, reading, writing
 
 PORTION: Final = 2_000
 _DAY: Final = timedelta(days=1)
@@ -95,12 +97,21 @@ class Importer:
     async def _write_calls(self) -> None:
         calls, self._calls = list(self._calls.values()), {}
         if calls:
-            now = self._last or calls[0].started_at
-            told = [prepared(call, self._policy, self._source, now) for call in calls]
-            self._note(await writing(self._engine, partial(self._calls_written, told=told)))
+            names = await reading(self._engine, partial(names_of, node=self._node))
+            told = self._prepared(calls, names)
+            self._note(await writing(self._engine, partial(self._calls_written, calls=calls, told=told, names=names)))
 
-    def _calls_written(self, connection: sa.Connection, told: Sequence[Prepared]) -> Sorted:
+    def _prepared(self, calls: Sequence[Call], names: Names) -> list[Prepared]:
+        now = self._last or calls[0].started_at
+        renamed = [renamed_call(call, names) for call in calls] if names else calls
+        return [prepared(call, self._policy, self._source, now) for call in renamed]
+
+    def _calls_written(
+        self, connection: sa.Connection, calls: Sequence[Call], told: Sequence[Prepared], names: Names
+    ) -> Sorted:
         self._open(connection)
+        if (meanwhile := names_of(connection, self._node)) != names:
+            told = self._prepared(calls, meanwhile)
         found = regenerate(connection, told)
         self._add_agents(connection, {agent for each in found.written for agent in each.agents})
         self._mark(connection, map(self._policy.hours.day_of, found.moved))
@@ -118,12 +129,8 @@ class Importer:
     async def _write_intervals(self) -> None:
         intervals, self._intervals = self._intervals, []
         self._counts["intervals"] += len(intervals)
-        by_agent: dict[str, list[Interval]] = {}
-        for each in intervals:
-            by_agent.setdefault(each.agent, []).append(evolve(each, ended_at=each.ended_at or self._last))
-        told = [self._told(agent, mine) for agent, mine in by_agent.items()]
-        if told:
-            await writing(self._engine, partial(self._intervals_written, told=told))
+        if intervals:
+            await writing(self._engine, partial(self._intervals_written, intervals=intervals))
 
     def _told(self, agent: str, intervals: Sequence[Interval]) -> Told:
         mine = tuple(consecutive(intervals))
@@ -132,8 +139,14 @@ class Importer:
         self._reached[agent] = end = max(each.ended_at or each.began_at for each in intervals)
         return Told(agent=agent, begin=begin, end=end, intervals=mine)
 
-    def _intervals_written(self, connection: sa.Connection, told: Sequence[Told]) -> None:
+    def _intervals_written(self, connection: sa.Connection, intervals: Sequence[Interval]) -> None:
         self._open(connection)
+        names = names_of(connection, self._node)
+        by_agent: dict[str, list[Interval]] = {}
+        for each in intervals:
+            agent = names.get(each.agent, each.agent)
+            by_agent.setdefault(agent, []).append(evolve(each, agent=agent, ended_at=each.ended_at or self._last))
+        told = [self._told(agent, mine) for agent, mine in by_agent.items()]
         self._add_agents(connection, {each.agent for each in told})
         spans = write_stretches(connection, self._node, self._source, told)
         self._mark(connection, {day for span in spans for day in self._days(span)})

@@ -44,6 +44,7 @@ def page(
 ) -> Page:
     """So many calls that the filter wants, after that one."""
     order = _Order(newest_first=newest_first, after=after, limit=limit + 1)
+    wanted = wanted.beyond(after.started_at, newest_first=newest_first) if after is not None else wanted
     chosen = order.first_of(sources(connection, wanted)).subquery()
     of_chosen = sa.and_(_CALL.node == chosen.c.node, _CALL.key == chosen.c.key)
     found = sa.select(schema.call).join(chosen, of_chosen)
@@ -140,13 +141,11 @@ class _Order:
     def _beyond(
         self, started_at: sa.ColumnElement[Any], node: sa.ColumnElement[Any], key: sa.ColumnElement[Any]
     ) -> Iterator[Condition]:
-        """In the order of the index, so that it is entered where the page before ended."""
+        """Of those that began at the cursor's moment, the ones behind it; `Filter.beyond` has left out the others."""
         if self.after is None:
             return
         at, other, last = self.after.started_at, self.after.node, self.after.key
         if self.newest_first:
-            yield started_at <= at
             yield sa.or_(started_at < at, node < other, sa.and_(node == other, key < last))
         else:
-            yield started_at >= at
             yield sa.or_(started_at > at, node > other, sa.and_(node == other, key > last))

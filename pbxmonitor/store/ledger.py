@@ -16,7 +16,9 @@ from pbxmonitor.domain.floor import Change, Floor
 from pbxmonitor.domain.judge import Judgement, judge
 from pbxmonitor.domain.play import play
 from pbxmonitor.domain.policy import Policy
-from pbxmonitor.store import schema
+from pbxmonitor.domain.renaming import Names, NamesChanged, renamed_fact
+from pbxmonitor.store import schema, webhook_events
+from pbxmonitor.store.aliases import names_of
 from pbxmonitor.store.debts import Debts, load_debts
 from pbxmonitor.store.duty import tell_of
 from pbxmonitor.store.form import fact_of, floor_from_text, floor_to_text
@@ -59,34 +61,33 @@ class Ledger:
         self._ring = ring
         self._clock = clock
         self.lease = lease
+        self._next: tuple[Policy, Duties] | None = None
         self._seq: int | None = None
+        self._names: Names = {}
+        self._names_known: int | None = None
         self._since_checkpoint = 0
         self._recent: Recent | None = None
+        self._owes = False
+
+    def judge_by(self, policy: Policy, duties: Duties) -> None:
+        """From the next transaction on; what is recorded already stays as it was judged, until it is recomputed."""
+        self._next = policy, duties
 
     async def floor(self) -> Floor:
         """The floor as it was at the last commit: the last checkpoint and the facts journalled after it."""
         return await reading(self._engine, self._restored)
 
     def _restored(self, connection: sa.Connection) -> Floor:
-        table = schema.checkpoint.c
-        found = sa.select(table.seq, table.floor).where(table.node == self._node)
-        kept = connection.execute(found).one_or_none()
-        floor = floor_from_text(zlib.decompress(kept.floor).decode()) if kept else Floor(node=self._node)
-        begin = self._seq = kept.seq if kept else 0
+        self._names_known = _names_told(connection, self._node)
+        self._names = names_of(connection, self._node)
         self._recent = None  # another daemon may have written since
-        while page := self._page(connection, self._seq):
-            floor, _ = play(floor, (fact for _, fact in page if fact is not None))
-            self._seq = page[-1][0]
-        self._since_checkpoint = self._seq - begin
+        kept = last_checkpoint(connection, self._node)
+        floor, self._seq = played_on(connection, *kept, self._names)
+        self._since_checkpoint = self._seq - kept[1]
         return floor
 
-    def _page(self, connection: sa.Connection, seq: int) -> list[tuple[int, Fact | None]]:
-        mine = sa.and_(_FACT.node == self._node, _FACT.seq > seq)
-        found = connection.execute(sa.select(schema.fact).where(mine).order_by(_FACT.seq).limit(_PAGE))
-        return [(row.seq, row.body and fact_of(row.kind, row.node, row.at, row.key, row.body)) for row in found.all()]
-
     async def unseen(self, facts: Sequence[Fact]) -> list[Fact]:
-        """Those that the journal does not have, each once, in order."""
+        """Those that the journal does not have, each once, in order, about agents as they are called now."""
         fresh: dict[str, Fact] = {}
         for fact in facts:
             fresh.setdefault(journal_key(fact), fact)
@@ -99,7 +100,7 @@ class Ledger:
         if doubtful:
             for key in await reading(self._engine, lambda connection: self._known(connection, doubtful)):
                 del fresh[key]
-        return list(fresh.values())
+        return [renamed_fact(fact, self._names) for fact in fresh.values()] if self._names else list(fresh.values())
 
     def _remembered(self, connection: sa.Connection) -> Recent:
         newest = sa.select(sa.func.max(_FACT.at)).where(_FACT.node == self._node)
@@ -117,21 +118,29 @@ class Ledger:
     async def record(self, changes: Sequence[Change], floor: Floor, told: Sequence[Fact] = ()) -> None:
         """All that the changes lead to, in one transaction; LeaseLost when another daemon has taken the node.
 
+        NamesChanged when people were merged or renamed since `floor` was asked for: ask again, and play again.
+
         `told` is the batch that was played: what of it changed nothing is kept by its key, so that it stays told.
         """
+        if self._next is not None:
+            # Here no transaction runs: each is judged by one policy from its beginning to its end.
+            (self._policy, self._duties), self._next = self._next, None
         if changes or told:
             work = lambda connection: self._recorded(connection, changes, floor, told)  # noqa: E731
+            self._owes = False
             self._seq, self._since_checkpoint, journalled = await writing(self._engine, work)
             if self._recent is not None:
                 self._recent.note((row["key"], row["at"]) for row in journalled)
-            if any(call.ended_at is not None for change in changes for _, call in change.calls):
+            if self._owes or any(call.ended_at is not None for change in changes for _, call in change.calls):
                 self._ring()
 
     def _recorded(
         self, connection: sa.Connection, changes: Sequence[Change], floor: Floor, told: Sequence[Fact]
     ) -> tuple[int, int, list[Row]]:
         """The journal's last number, how many facts there are since the last checkpoint, and the new rows."""
-        self._ensure_held(connection)
+        names = self._ensure_held(connection)
+        if names is not None and self._names_known is not None and names != self._names_known:
+            raise NamesChanged(self._node)
         before, rows = self._journal(connection, changes, told)
         seq = before + len(rows)
         if changes:
@@ -139,8 +148,7 @@ class Ledger:
         since = self._since_checkpoint + seq - before
         if since < max(CHECKPOINT_FACTS, CHECKPOINT_FACTS_PER_CALL * len(floor.calls)):
             return seq, since, rows
-        packed = zlib.compress(floor_to_text(floor).encode("utf-8", "surrogatepass"), 1)
-        upsert(connection, schema.checkpoint, [{"node": self._node, "seq": seq, "floor": packed}])
+        write_checkpoint(connection, floor, seq)
         return seq, 0, rows
 
     async def gap(self, lost_at: datetime, restored_at: datetime | None, reason: str) -> None:
@@ -152,9 +160,8 @@ class Ledger:
         self._ensure_held(connection)
         upsert(connection, schema.gap, [row])
 
-    def _ensure_held(self, connection: sa.Connection) -> None:
-        if self.lease is not None:
-            ensure_held(connection, self.lease)
+    def _ensure_held(self, connection: sa.Connection) -> int | None:
+        return ensure_held(connection, self.lease) if self.lease is not None else None
 
     def _journal(
         self, connection: sa.Connection, changes: Sequence[Change], told: Sequence[Fact]
@@ -176,10 +183,17 @@ class Ledger:
             debts.settle(call, self._policy)
         due_from = self._clock() if self._clock is not None else now
         tell_of(connection, self._duties, self._policy, debts, touched.ended, due_from)
+        self._tell_of_agents(connection, touched, due_from)
         self._write_agents(connection, touched)
         self._write_calls(connection, touched, debts, now)
         debts.write(connection, touched.calls)
         self._mark_days(connection, touched, debts, now)
+
+    def _tell_of_agents(self, connection: sa.Connection, touched: Touched, now: datetime) -> None:
+        if touched.moves:
+            roster = self._duties.roster
+            moves = lambda: webhook_events.of_agents(self._node, touched.moves, roster)  # noqa: E731
+            self._owes = bool(webhook_events.owe(connection, moves, now))
 
     def _mark_days(self, connection: sa.Connection, touched: Touched, debts: Debts, now: datetime) -> None:
         """What is over may be rolled up: say that it changed. Today's sums are always made from rows."""
@@ -238,3 +252,39 @@ class Ledger:
             table = schema.verdict.c
             gone = sa.and_(table.node == self._node, table.call == call.key, table.agent.in_(sorted(stale)))
             connection.execute(sa.delete(schema.verdict).where(gone))
+
+
+def last_checkpoint(connection: sa.Connection, node: str) -> tuple[Floor, int]:
+    """The floor as it was kept last, and after which number of the journal; an empty one where none was."""
+    table = schema.checkpoint.c
+    kept = connection.execute(sa.select(table.seq, table.floor).where(table.node == node)).one_or_none()
+    if kept is None:
+        return Floor(node=node), 0
+    return floor_from_text(zlib.decompress(kept.floor).decode()), kept.seq
+
+
+def write_checkpoint(connection: sa.Connection, floor: Floor, seq: int) -> None:
+    """Keep the floor as it is after that number of the journal."""
+    packed = zlib.compress(floor_to_text(floor).encode("utf-8", "surrogatepass"), 1)
+    upsert(connection, schema.checkpoint, [{"node": floor.node, "seq": seq, "floor": packed}])
+
+
+def played_on(connection: sa.Connection, floor: Floor, seq: int, names: Names) -> tuple[Floor, int]:
+    """The floor after all that was journalled since that number, and the last number."""
+    while page := _page(connection, floor.node, seq):
+        told = (renamed_fact(fact, names) if names else fact for _, fact in page if fact is not None)
+        floor, _ = play(floor, told)
+        seq = page[-1][0]
+    return floor, seq
+
+
+def _page(connection: sa.Connection, node: str, seq: int) -> list[tuple[int, Fact | None]]:
+    mine = sa.and_(_FACT.node == node, _FACT.seq > seq)
+    found = connection.execute(sa.select(schema.fact).where(mine).order_by(_FACT.seq).limit(_PAGE))
+    return [(row.seq, row.body and fact_of(row.kind, row.node, row.at, row.key, row.body)) for row in found.all()]
+
+
+def _names_told(connection: sa.Connection, node: str) -> int | None:
+    """How often agents of the node have got other names; None of a node without a lease."""
+    lease = schema.lease.c
+    return connection.execute(sa.select(lease.names).where(lease.node == node)).scalar()

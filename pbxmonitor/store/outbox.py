@@ -86,13 +86,16 @@ def _row(each: Delivery, state: DeliveryState) -> Row:
 def claim(
     connection: sa.Connection, now: datetime, hold: timedelta, channels: Sequence[str], most: int
 ) -> list[Delivery]:
-    """Those that are due and not too late, the longest due first, held for whoever asked until `hold` is over."""
+    """Those that are due and not too late, the longest due first, held for whoever asked until `hold` is over.
+
+    What is due at one moment comes in the order in which it was made.
+    """
     if not channels:
         return []
     free = sa.or_(_D.claimed_until.is_(None), _D.claimed_until <= now)
     timely = sa.or_(_D.expires_at.is_(None), _D.expires_at > now)
     due = sa.and_(_D.state == DeliveryState.WAITING, _D.due_at <= now, free, timely, _D.channel.in_(channels))
-    wanted = sa.select(schema.delivery).where(due).order_by(_D.due_at, _D.id).limit(most)
+    wanted = sa.select(schema.delivery).where(due).order_by(_D.due_at, _D.created_at, _D.id).limit(most)
     rows = connection.execute(wanted.with_for_update(skip_locked=True)).all()
     if not rows:
         return []

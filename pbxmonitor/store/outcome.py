@@ -95,7 +95,7 @@ class Tally:
             changed=self._changed,
             callbacks_changed=self._callbacks_changed,
             totals={name: (self._before[name], self._after[name]) for name in TOTALS},
-            moves=tuple(sorted(moves, key=lambda move: (-move.count, move.field, str(move.agent), str(move.old)))),
+            moves=tuple(sorted(moves, key=lambda m: (-m.count, m.field, str(m.agent), str(m.old), str(m.new)))),
             listed=tuple(sorted(self._listed, key=_place)[:LISTED]),
         )
 

@@ -81,7 +81,8 @@ def _belongs(call: Call, row: Found, parts: Sequence[tuple[str, Found]]) -> bool
     inbound = call.direction is Direction.INBOUND
     if inbound and row.direction == Direction.INBOUND and call.caller is not None and call.caller == row.caller:
         return True
-    if not inbound and any(kind == _TALKS and _talks_meanwhile(call, part) for kind, part in parts):
+    agents = not inbound or not (call.caller or "+").startswith("+")  # queue_log: an agent consults another queue
+    if agents and any(kind == _TALKS and _talks_meanwhile(call, part) for kind, part in parts):
         return True
     own = [(schema.stage.name, stage.name, stage.entered_at) for stage in call.stages]
     own += [(schema.offer.name, offer.agent, offer.began_at) for offer in call.offers]

@@ -41,8 +41,15 @@ def evidence_of(call: Call) -> str | None:
     told: dict[str, Any] = {}
     if call.ended_at is not None and call.caller_left:
         told["left"] = True
+    gone = call.first_leg.ended_at
+    if call.direction is Direction.INBOUND and not call.talks and gone is not None and gone != call.ended_at:
+        told["gone"] = gone.isoformat()
     if call.vanished:
         told["vanished"] = True
+    if call.late:
+        told["late"] = True
+    if any(talk.late for talk in call.talks):
+        told["late_talks"] = [place for place, talk in enumerate(call.talks) if talk.late]
     if call.dumped:
         told["dumped"] = list(call.dumped)
     leg = outside_leg(call) if call.direction is Direction.OUTBOUND else None
@@ -98,7 +105,7 @@ def call_of(row: Found, parts: Parts) -> Call:
         legs=legs,
         stages=tuple(map(_stage, parts["stage"])),
         offers=tuple(map(_offer, parts["offer"])),
-        talks=tuple(map(_talk, parts["talk"])),
+        talks=tuple(_talk(each, each.position in told.get("late_talks", ())) for each in parts["talk"]),
         transfers=tuple(
             Transfer(kind=each.kind, frm=each.from_agent, to=each.to_agent, at=each.at) for each in parts["transfer"]
         ),
@@ -106,12 +113,13 @@ def call_of(row: Found, parts: Parts) -> Call:
         connected_at=row.connected_at,
         connected_s=row.talk_s,
         vanished=told.get("vanished", False),
+        late=told.get("late", False),
     )
 
 
 def _legs(row: Found, told: Mapping[str, Any]) -> dict[str, Leg]:
     """The caller's channel; of an outbound call also the other side's, if it rang."""
-    outbound = row.direction == Direction.OUTBOUND
+    outbound, gone = row.direction == Direction.OUTBOUND, _moment(told.get("gone")) or row.ended_at
     first = Leg(
         id=row.key,
         endpoint="",
@@ -120,8 +128,8 @@ def _legs(row: Found, told: Mapping[str, Any]) -> dict[str, Leg]:
         trunk=row.direction == Direction.INBOUND,
         local=False,
         began_at=row.started_at,
-        asked_at=row.ended_at if told.get("left") else None,
-        ended_at=row.ended_at,
+        asked_at=gone if told.get("left") else None,
+        ended_at=gone,
     )
     other = told.get(_OUTSIDE)
     if other is None:
@@ -172,7 +180,7 @@ def _offer(row: Found) -> Offer:
     )
 
 
-def _talk(row: Found) -> Talk:
+def _talk(row: Found, late: bool) -> Talk:
     return Talk(
         agent=row.agent,
         leg=_offer_leg(row.offer) if row.offer is not None else f"talk-{row.position}",
@@ -181,6 +189,7 @@ def _talk(row: Found) -> Talk:
         ended_by=EndedBy(row.ended_by) if row.ended_by else None,
         hold_s=row.hold_s,
         external=row.external,
+        late=late,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import chain
@@ -11,14 +11,16 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from pbxmonitor.domain.kpi import COUNTS, LOAD, PACKED, Sums
-from pbxmonitor.domain.policy import Policy
+from pbxmonitor.domain.policy import Policy, WorkingHours
 from pbxmonitor.store import schema
-from pbxmonitor.store.reports import Period
+from pbxmonitor.store.reports import Period, on_node
 from pbxmonitor.store.rollups import Load, fresh_days, load_of_rows
 from pbxmonitor.store.sums import Key, sums_of_rows
 
 Days = tuple[date, date]
+Span = tuple[datetime, datetime]
 _DAY: Final = timedelta(days=1)
+_WORTH_A_LOOK: Final = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +28,28 @@ class Cover:
     """A period of one node cut into runs of days (first, last) whose sums hold, and the rest."""
 
     days: Sequence[Days]
-    rest: Sequence[tuple[datetime, datetime]]
+    rest: Sequence[Span]
 
 
-def cover(connection: sa.Connection, node: str, period: Period, policy: Policy) -> Cover:
-    """Runs of whole fresh days (first, last) within the period, and the stretches that must be read from rows."""
+def cover(
+    connection: sa.Connection,
+    node: str,
+    period: Period,
+    policy: Policy,
+    *,
+    rules: str | None = None,
+    without: Container[date] = (),
+) -> Cover:
+    """Runs of whole fresh days (first, last) within the period, and the stretches that must be read from rows.
+
+    Fresh by those `rules`, if given; days `without` use are read from rows, too.
+    """
     hours = policy.hours
     first, last = hours.day_of(period.begin), hours.day_of(period.end)
-    fresh = [day for day in fresh_days(connection, node, str(hours.zone)) if first <= day <= last]
+    known = fresh_days(connection, node, str(hours.zone), rules)
+    fresh = [day for day in known if first <= day <= last and day not in without]
     runs: list[tuple[date, date]] = []
-    rest: list[tuple[datetime, datetime]] = []
+    rest: list[Span] = []
     at = period.begin
     for day in sorted(fresh):
         begin, end = hours.day_span(day)
@@ -47,7 +61,36 @@ def cover(connection: sa.Connection, node: str, period: Period, policy: Policy) 
         runs[-1:] = [(runs[-1][0], day)] if runs and runs[-1][1] == day - _DAY else [*runs[-1:], (day, day)]
     if at < period.end:
         rest.append((at, period.end))
-    return Cover(runs, rest)
+    return Cover(runs, list(_known(connection, node, rest)))
+
+
+def _known(connection: sa.Connection, node: str, rest: Sequence[Span]) -> Iterator[Span]:
+    """Those stretches without what lies before anything is known of the node.
+
+    Rows are found by their moments: a PBX that was added last week would make reports read the year of the others.
+    """
+    if sum((end - begin for begin, end in rest), timedelta()) < _WORTH_A_LOOK:
+        yield from rest
+        return
+    first = _first_moment(connection, node)
+    for begin, end in rest:
+        if first is not None and first < end:
+            yield max(begin, first), end
+
+
+def _first_moment(connection: sa.Connection, node: str) -> datetime | None:
+    """When the first of it began that sums are made of."""
+    found = []
+    for table, moment in (
+        (schema.call, "started_at"),
+        (schema.agent_interval, "began_at"),
+        (schema.callback, "opened_at"),
+    ):
+        if connection.execute(sa.select(table.c.node).where(table.c.node == node).limit(1)).first() is not None:
+            at = table.c[moment]
+            first = sa.select(at).where(on_node(table.c.node, node)).order_by(at).limit(1)
+            found.append(connection.execute(first).scalar_one())
+    return min(found, default=None)
 
 
 def sums(
@@ -80,6 +123,15 @@ def nodes(connection: sa.Connection, period: Period) -> list[str]:
     if period.node is not None:
         return [period.node]
     return sorted(connection.execute(sa.select(schema.node.c.name)).scalars())
+
+
+def by_day(period: Period, hours: WorkingHours) -> Iterator[Period]:
+    """The period cut at the midnights of the site."""
+    at = period.begin
+    while at < period.end:
+        end = min(hours.day_span(hours.day_of(at))[1], period.end)
+        yield Period(begin=at, end=end, node=period.node)
+        at = end
 
 
 def on_days(table: sa.Table, node: str, days: Days) -> sa.ColumnElement[bool]:

@@ -19,6 +19,7 @@ from pbxmonitor.domain.judge import Cause
 from pbxmonitor.domain.kpi import COUNTS, LOAD, Sums
 from pbxmonitor.domain.policy import Policy, WorkingHours
 from pbxmonitor.store import schema
+from pbxmonitor.store.call_days import call_day_rows, rules_of
 from pbxmonitor.store.form import to_text
 from pbxmonitor.store.reports import Period, last_told
 from pbxmonitor.store.sums import Key, sums_of_rows
@@ -31,7 +32,8 @@ Load = dict[tuple[str, date, int, str, str], dict[str, int]]
 def mark_stale(connection: sa.Connection, node: str, days: Iterable[date]) -> None:
     """Say that rows of those days (of the site's zone) change in this transaction: their sums hold no more."""
     token = token_hex(8)
-    rows = [{"node": node, "day": day, "fresh": False, "token": token, "zone": ""} for day in sorted(set(days))]
+    mark = {"node": node, "fresh": False, "token": token, "zone": "", "rules": ""}
+    rows = [mark | {"day": day} for day in sorted(set(days))]
     upsert(connection, schema.rollup, rows)
 
 
@@ -62,11 +64,11 @@ async def roll_up(engine: AsyncEngine, policy: Policy, now: datetime) -> int:
 
 def stale_days(connection: sa.Connection, policy: Policy, now: datetime) -> list[tuple[str, date]]:
     """Days that are over, by the clock and by what each PBX has told, and have no sums that hold."""
-    told, zone = last_told(connection), str(policy.hours.zone)
+    told, zone, rules = last_told(connection), str(policy.hours.zone), rules_of(policy)
     found: list[tuple[str, date]] = []
     for node, began_at in _first_moments(connection).items():
         last = policy.hours.day_of(min(now, told.get(node, now)))
-        fresh = fresh_days(connection, node, zone)
+        fresh = fresh_days(connection, node, zone, rules)
         day = policy.hours.day_of(began_at)
         while day < last:
             if day not in fresh:
@@ -75,11 +77,11 @@ def stale_days(connection: sa.Connection, policy: Policy, now: datetime) -> list
     return found
 
 
-def fresh_days(connection: sa.Connection, node: str, zone: str) -> set[date]:
-    """The days of that node whose sums hold."""
+def fresh_days(connection: sa.Connection, node: str, zone: str, rules: str | None = None) -> set[date]:
+    """The days of that node whose sums hold; with `rules`, also those of the calls that are counted by them."""
     mark = schema.rollup.c
     mine = sa.select(mark.day).where(mark.node == node, mark.fresh.is_(True), mark.zone == zone)
-    return set(connection.execute(mine).scalars())
+    return set(connection.execute(mine if rules is None else mine.where(mark.rules == rules)).scalars())
 
 
 def _first_moments(connection: sa.Connection) -> dict[str, datetime]:
@@ -94,20 +96,23 @@ def _first_moments(connection: sa.Connection) -> dict[str, datetime]:
 
 def roll_up_day(connection: sa.Connection, node: str, day: date, policy: Policy) -> None:
     """Write the sums of that day anew; they count as fresh unless the day was touched meanwhile."""
-    zone, mark = str(policy.hours.zone), schema.rollup.c
-    new = {"node": node, "day": day, "fresh": False, "token": token_hex(8), "zone": zone}
+    zone, rules, mark = str(policy.hours.zone), rules_of(policy), schema.rollup.c
+    new = {"node": node, "day": day, "fresh": False, "token": token_hex(8), "zone": zone, "rules": rules}
     insert_new(connection, schema.rollup, [new])
     this = sa.and_(mark.node == node, mark.day == day)
     token = connection.execute(sa.select(mark.token).where(this)).scalar_one()
     begin, end = policy.hours.day_span(day)
     period = Period(begin=begin, end=end, node=node)
     sums, load = sums_of_rows(connection, period, policy), load_of_rows(connection, period, policy)
-    for table in (schema.agent_day, schema.call_hour):
+    of_calls = call_day_rows(connection, period, day, policy)
+    for table in (schema.agent_day, schema.call_hour, *of_calls):
         connection.execute(sa.delete(table).where(table.c.node == node, table.c.day == day))
     write(connection, schema.agent_day, [_day_row(key, day, part) for key, part in sums.items()])
     write(connection, schema.call_hour, [_load_row(key, counts) for key, counts in load.items()])
+    for table, rows in of_calls.items():
+        write(connection, table, rows)
     still = sa.and_(this, mark.token == token)
-    connection.execute(sa.update(schema.rollup).where(still).values(fresh=True, zone=zone))
+    connection.execute(sa.update(schema.rollup).where(still).values(fresh=True, zone=zone, rules=rules))
 
 
 def _day_row(key: Key, day: date, sums: Sums) -> Row:

@@ -25,7 +25,7 @@ AVAILABILITY, ACTIVITY = "availability", "activity"
 
 
 class Touched:
-    """The calls, agents and intervals that the changes touched."""
+    """The calls, agents and intervals that the changes touched; `moves` are agents before and after, in order."""
 
     def __init__(self, changes: Sequence[Change]) -> None:
         self.calls: dict[str, Call] = {}
@@ -34,6 +34,7 @@ class Touched:
         self.newcomers: dict[str, None] = {}
         self.devices: dict[str, DeviceSeen] = {}
         self.intervals: dict[tuple[str, str, datetime], Interval] = {}
+        self.moves: list[tuple[Agent | None, Agent, datetime]] = []
         for change in changes:
             self._note(change)
 
@@ -65,6 +66,7 @@ class Touched:
         for was, agent in change.agents:
             if was is None:
                 self.newcomers[agent.id] = None
+            self.moves.append((was, agent, change.fact.at))
             self._live(AVAILABILITY, was.availability if was else None, agent.availability, change.fact.at)
             self._live(ACTIVITY, _activity(was) if was else None, _activity(agent), change.fact.at)
         if isinstance(change.fact, DeviceSeen):

@@ -274,8 +274,9 @@ callback_attempt = _table(
     sa.ForeignKeyConstraint(["node", "callback"], ["callback.node", "callback.call"], ondelete="CASCADE"),
 )
 
-# Which days of a node (in the site's zone) are rolled up in the two tables below, and still true: `token` changes
-# with every write that touches the day, so that a roll-up made meanwhile does not hide it.
+# Which days of a node (in the site's zone) are rolled up in the tables below, and still true: `token` changes with
+# every write that touches the day, so that a roll-up made meanwhile does not hide it. `rules` are those that the last
+# three were counted by (store/call_days.py); before there were these, none.
 rollup = _table(
     "rollup",
     _node(),
@@ -283,6 +284,7 @@ rollup = _table(
     _flag("fresh"),
     sa.Column("token", sa.String(40), nullable=False),
     sa.Column("zone", sa.String(64), nullable=False),
+    sa.Column("rules", sa.String(24), nullable=False, server_default=""),
 )
 
 # One agent's sums of one day (domain/kpi.py): a column for each count, the packed ones as JSON.
@@ -305,6 +307,38 @@ call_hour = _table(
     _key("line", NAME),
     _key("queue", NAME),
     *(_long_number(name) for name in LOAD),
+)
+
+# The calls that began on one day, packed as JSON (store/call_days.py): their journeys, each at its first visit of a
+# queue, the agents whose phones queues rang. `until` is the last day that any of it happened on.
+journey_day = _table(
+    "journey_day",
+    _node(),
+    sa.Column("day", sa.Date(), primary_key=True),
+    sa.Column("until", sa.Date(), nullable=False),
+    _text("journeys"),
+    _text("calls"),
+    _text("served"),
+)
+
+# Visits of one queue by the hour of entering, of the calls that began on `day`; their counts in turn, as JSON.
+visit_hour = _table(
+    "visit_hour",
+    _node(),
+    sa.Column("day", sa.Date(), primary_key=True),
+    sa.Column("entered", sa.Date(), primary_key=True),
+    _number("hour", key=True),
+    _key("queue", 255),
+    _text("counts"),
+)
+
+# Inbound calls of one day by the beginning of the caller's number ("" for none).
+caller_day = _table(
+    "caller_day",
+    _node(),
+    sa.Column("day", sa.Date(), primary_key=True),
+    _key("prefix", 9),
+    *(_long_number(name) for name in ("calls", "answered", "lost", "short_abandons")),
 )
 
 # One thing owed to the outer world through one channel (store/outbox.py); `details` is JSON.
@@ -330,6 +364,7 @@ delivery = _table(
     sa.Index(None, "state", "due_at"),
     sa.Index(None, "state", "expires_at"),
     sa.Index(None, "node", "callback"),
+    sa.Index(None, "recipient", "created_at"),
 )
 
 # What a channel or a CRM must not forget: tokens after a refresh, what was made of what.
@@ -424,22 +459,45 @@ audit = _table(
     sa.Index(None, "node", "subject"),
 )
 
+# When nobody listened. `repaired_at`: what the PBX keeps itself was read for it, and `calls` were taken in from there.
 gap = _table(
     "gap",
     _node(),
     _moment("lost_at", key=True),
     _moment("restored_at", null=True),
     _word("reason", 255),
+    _moment("repaired_at", null=True),
+    _number("calls", null=True),
 )
 
-lease = _table("lease", _node(), _word("holder", 255), _long_number("fence"), _moment("until"))
+# `names` grows whenever agents of the node get other names: whoever writes for it must learn them first.
+lease = _table(
+    "lease",
+    _node(),
+    _word("holder", 255),
+    _long_number("fence"),
+    _moment("until"),
+    sa.Column("names", sa.Integer(), nullable=False, server_default="0", autoincrement=False),
+)
+
+# A name by which facts may still tell of who is known as `agent` now; `finished_at` is null while rows follow.
+alias = _table(
+    "alias",
+    _node(),
+    _key("name", NAME),
+    _word("agent", NAME),
+    _word("by", NAME),
+    _moment("at"),
+    _moment("finished_at", null=True),
+)
 
 # The floor as it was after `seq`: zlib over its JSON form (store/form.py).
 checkpoint = _table("checkpoint", _node(), _long_number("seq"), sa.Column("floor", bytes_type(), nullable=False))
 
 # Who may look at the pages; `person` is who it is among the people of the settings. No `password`: not set up yet, by
 # the one-time link whose SHA-256 is `setup_digest`. `totp_step` is the last time step whose code was taken: each is
-# good once; `totp_offered` is a secret that its owner has not confirmed yet.
+# good once; `totp_offered` is a secret that its owner has not confirmed yet. `teams` are those that an identity
+# provider says it leads, a line each.
 user_account = _table(
     "user_account",
     _key("name", NAME),
@@ -453,6 +511,7 @@ user_account = _table(
     _word("totp_secret", 64, null=True),
     _word("totp_offered", 64, null=True),
     _long_number("totp_step"),
+    _word("teams", 400, null=True),
     _word("setup_digest", 64, null=True),
     _moment("setup_until", null=True),
     sa.Index(None, "setup_digest"),
@@ -471,7 +530,25 @@ session = _table(
     sa.Index(None, "account"),
 )
 
-# What programs present instead of a session; `scopes` are words of read and act, `until` null is for ever.
+# Whom an identity provider means: its subject is the account's owner, whatever he is called there now.
+identity = _table(
+    "identity",
+    _key("issuer", 255),
+    _key("subject", 255),
+    sa.Column("account", Word(NAME), sa.ForeignKey("user_account.name", ondelete="CASCADE"), nullable=False),
+    _moment("linked_at"),
+    _moment("seen_at"),
+    sa.Index(None, "account"),
+)
+
+# The ID token by which a session began: the provider wants to see it when its bearer logs out there, too.
+session_proof = _table(
+    "session_proof",
+    sa.Column("session", Word(64), sa.ForeignKey("session.digest", ondelete="CASCADE"), primary_key=True),
+    _text("id_token"),
+)
+
+# What programs present instead of a session; `scopes` are words of read, act, hooks; `until` null is for ever.
 api_token = _table(
     "api_token",
     _key("id", STATE),
@@ -484,4 +561,38 @@ api_token = _table(
     _moment("used_at", null=True),
     sa.Index(None, "account"),
     sa.UniqueConstraint("digest"),
+)
+
+# What people set in the dashboard; `value` is JSON as the file would have it, `revision` the version that it came with.
+setting = _table(
+    "setting",
+    _state("section", key=True),
+    _key("key", NAME),
+    _text("value"),
+    _long_number("revision"),
+    _moment("changed_at"),
+    _word("changed_by", NAME),
+)
+
+# One row: how often the settings were changed here. Whoever changes them locks it; the others see that it has grown.
+setting_version = _table("setting_version", _state("name", key=True), _long_number("version"))
+
+# A program that is told of what happens; `events` and `queues` are JSON lists, `secret` is what its messages are signed
+# with. `failing_since` and `failures` since it last took one; `stopped` says why we disabled it, null: a person did.
+webhook = _table(
+    "webhook",
+    _key("id", STATE),
+    _word("name", NAME),
+    _text("url"),
+    _text("events"),
+    _text("queues"),
+    _word("secret", NAME),
+    _flag("enabled"),
+    _word("made_by", NAME),
+    _moment("made_at"),
+    _moment("delivered_at", null=True),
+    _moment("failing_since", null=True),
+    _number("failures"),
+    _word("error", 400, null=True),
+    _state("stopped", null=True),
 )

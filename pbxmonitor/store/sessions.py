@@ -14,7 +14,8 @@ from pbxmonitor.store.actions import audit
 
 READ: Final = "read"
 ACT: Final = "act"
-SCOPES: Final = (READ, ACT)
+HOOKS: Final = "hooks"
+SCOPES: Final = (READ, ACT, HOOKS)
 # That a session or a token was used is written no oftener: every page would be a write.
 NOTED_EVERY: Final = timedelta(minutes=1)
 _PREFIX: Final = "pbxm_"

@@ -88,7 +88,7 @@ def _wanted(told: Told, own: Sequence[Row], others: Sequence[Row], node: str, so
     for row in own:
         yield from _outside(row, told)
     for interval in told.intervals:
-        for piece in _cut(interval, spans):
+        for piece in cut(interval, spans):
             yield interval_row(node, AVAILABILITY, piece, source)
 
 
@@ -100,7 +100,7 @@ def _outside(row: Row, told: Told) -> Iterator[Row]:
         yield {**row, "began_at": max(row["began_at"], told.end)}
 
 
-def _cut(interval: Interval, others: Iterable[Span]) -> Iterator[Interval]:
+def cut(interval: Interval, others: Iterable[Span]) -> Iterator[Interval]:
     """What of the stretch no other one covers; the others are in the order of time."""
     at, end = interval.began_at, interval.ended_at or interval.began_at
     for begin, until in others:

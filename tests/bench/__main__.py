@@ -8,6 +8,8 @@ from tests.bench import (
     bench_facts,
     bench_floor,
     bench_import,
+    bench_live,
+    bench_pages,
     bench_reports,
     bench_rows,
 )
@@ -15,6 +17,9 @@ from tests.bench.machine import machine
 
 if __name__ == "__main__":
     print(machine())
-    parts = (bench_facts, bench_rows, bench_floor, bench_daemon, bench_import, bench_callbacks, bench_reports)
+    parts = (
+        *(bench_facts, bench_rows, bench_floor, bench_daemon, bench_import, bench_callbacks, bench_reports),
+        *(bench_live, bench_pages),
+    )
     held = [part.main() for part in parts]
     sys.exit(0 if all(each is not False for each in held) else 1)

@@ -1,6 +1,6 @@
 """Reports over a year of a large site: `python -m tests.bench.bench_reports [CALLS] [sqlite postgresql]`.
 
-Beside each, the plainest SQL over the rows that gives the same counts.
+Beside each, the plainest SQL over the rows that gives the same counts. Then (k), the journal by HTTP (bench_pages).
 """
 
 import asyncio
@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,12 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor.domain.callback import Colour
 from pbxmonitor.domain.policy import Policy, WorkingHours
-from pbxmonitor.store import agent_report, journal, patterns, schema
+from pbxmonitor.store import absences, agent_report, funnel, journal, patterns, queue_report, schema
 from pbxmonitor.store.migrate import upgrade
 from pbxmonitor.store.reports import Period
 from pbxmonitor.store.rollups import roll_up
 from pbxmonitor.store.schema import METADATA
 from pbxmonitor.store.types import connect, reading, writing
+from tests.bench import bench_pages
 from tests.bench.year import BEGAN, COLUMNS, DAYS, Rows, Year
 from tests.store.conftest import Server
 
@@ -117,6 +118,16 @@ PAGES = {
 }
 
 
+COUNTED: Mapping[str, Callable[[sa.Connection, Period], Any]] = {
+    "stages": lambda connection, period: funnel.stages(connection, period, POLICY),
+    "queues": lambda connection, period: queue_report.queues(connection, period, POLICY),
+    "hours": lambda connection, period: queue_report.hours(connection, period, POLICY),
+    "regions": lambda connection, period: patterns.regions(connection, period, POLICY, "ru"),
+    "away": lambda connection, period: absences.away(connection, period, POLICY),
+}
+MOST_MONTH_S, MOST_YEAR_S = 1.0, 4.0
+
+
 async def measure(kind: str, engine: AsyncEngine) -> bool:
     """Print what it takes; whether every limit holds."""
     agents_limit, page_limit, heat_limit = LIMITS[kind]
@@ -129,7 +140,13 @@ async def measure(kind: str, engine: AsyncEngine) -> bool:
     heat = await timed(engine, lambda connection: patterns.heat(connection, WHOLE, POLICY))
     began = time.perf_counter()
     await reading(engine, plain_heat)
-    return held & _said(kind, "a year's heat map", heat, heat_limit, time.perf_counter() - began)
+    held &= _said(kind, "a year's heat map", heat, heat_limit, time.perf_counter() - began)
+    for name, report in COUNTED.items():
+        for span, period, limit in (("a month", MONTH, MOST_MONTH_S), ("the year", WHOLE, MOST_YEAR_S)):
+            took = await timed(engine, lambda connection, report=report, period=period: report(connection, period))  # type: ignore[misc]
+            held &= took <= limit
+            print(f"    {kind:<11}{f'report {name}, {span}':<40}{took:6.3f} s (at most {limit})")
+    return held
 
 
 def _said(kind: str, what: str, took: float, limit: float, plain: float) -> bool:
@@ -150,7 +167,9 @@ async def run(kind: str, url: str, calls: int) -> bool:
         # What autovacuum does by itself elsewhere, and this server may not.
         await writing(engine, lambda connection: connection.exec_driver_sql("ANALYZE"))
         print(f"    {kind:<11}rows in {rows_took:.0f} s; {days} days rolled up in {time.perf_counter() - began:.0f} s")
-        return await measure(kind, engine)
+        held = await measure(kind, engine)
+        print(f"(k) the journal by HTTP over the same calls; load average {os.getloadavg()[0]:.1f}")
+        return held & await bench_pages.journal(kind, url)
     finally:
         await engine.dispose()
 

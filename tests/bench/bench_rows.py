@@ -34,11 +34,11 @@ LATE_S = 60
 
 def stream(calls: int, *, filtered: bool) -> bytes:
     """What an Asterisk sends of that many queue calls, one a minute of its own time; `filtered` by asterisk_conf."""
-    tapes = [_events((SCENARIOS / f"{name}.ami").read_bytes(), filtered) for name in TAPES]
+    tapes = [events_of((SCENARIOS / f"{name}.ami").read_bytes(), filtered) for name in TAPES]
     return b"".join(_later(tapes[number % len(tapes)], number) for number in range(calls))
 
 
-def _events(data: bytes, filtered: bool) -> bytes:
+def events_of(data: bytes, filtered: bool) -> bytes:
     """Without the list answers that the recording began with."""
     raws = [raw for raw in Cutter().feed(data) if b"\nTimestamp: " in raw]
     if filtered:

@@ -71,7 +71,8 @@ async def test_a_gap_told_twice_is_one_row_with_its_last_words(engine: AsyncEngi
     await ledger.gap(lost_at, None, "link lost")
     await ledger.gap(lost_at, lost_at + timedelta(seconds=9), "link lost")
     rows = await reading(engine, lambda connection: connection.execute(sa.select(schema.gap)).all())
-    assert [tuple(row) for row in rows] == [("main", lost_at, lost_at + timedelta(seconds=9), "link lost")]
+    told = [(row.node, row.lost_at, row.restored_at, row.reason) for row in rows]
+    assert told == [("main", lost_at, lost_at + timedelta(seconds=9), "link lost")]
 
 
 async def test_a_record_that_fails_leaves_the_ledger_as_it_was(engine: AsyncEngine) -> None:

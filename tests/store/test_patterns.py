@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pbxmonitor.domain.agent import AgentState, Interval
 from pbxmonitor.domain.call import Call
 from pbxmonitor.domain.policy import Policy, WorkingHours
-from pbxmonitor.store import patterns, schema
+from pbxmonitor.store import absences, patterns, schema
 from pbxmonitor.store.reports import Period
 from pbxmonitor.store.rollups import roll_up_day
 from pbxmonitor.store.rows import interval_row
@@ -175,7 +175,7 @@ async def test_lines_are_the_numbers_first_called_the_busiest_first(engine: Asyn
 
 
 async def regions(engine: AsyncEngine, language: str, period: Period = DAY) -> list[Any]:
-    return await reading(engine, lambda connection: patterns.regions(connection, period, language))
+    return await reading(engine, lambda connection: patterns.regions(connection, period, Policy(), language))
 
 
 async def test_callers_are_counted_by_region_in_either_language(engine: AsyncEngine) -> None:
@@ -224,7 +224,7 @@ async def lived(engine: AsyncEngine, *rows: Any) -> None:
 
 
 async def away(engine: AsyncEngine, period: Period, policy: Policy, **more: Any) -> Any:
-    return await reading(engine, lambda connection: patterns.away(connection, period, policy, **more))
+    return await reading(engine, lambda connection: absences.away(connection, period, policy, **more))
 
 
 def at(hour: int, minute: int = 0, day: int = 2) -> datetime:
@@ -373,3 +373,27 @@ async def test_time_away_is_cut_at_the_hours_of_the_sites_clock(
     assert sorted(picked(row, "day", "hour", "away_s") for row in found["hours"]) == expected
     await roll_up(engine, policy, day, 1)
     assert await away(engine, period, policy) == found
+
+
+async def test_the_costliest_hours_are_the_first_of_all_and_a_profile_is_one_agents(engine: AsyncEngine) -> None:
+    calls = [lost(f"{hour}-{place}", TEN.replace(hour=hour)) for hour in (10, 11, 12) for place in range(hour - 9)]
+    await keep(engine, Policy(), *calls)
+    await lived(
+        engine,
+        stretch("anna", AgentState.DND, at(10), at(13)),
+        stretch("boris", AgentState.PAUSED, at(11), at(11, 50), "smoke"),
+    )
+    for _ in range(2):
+        whole = await away(engine, DAY, Policy())
+        first, count = await reading(engine, lambda c: absences.costliest(c, DAY, Policy(), 3))
+        assert (first, count) == (whole["hours"][:3], 4)
+        assert [picked(row, "agent", "hour", "lost") for row in first] == [
+            ("anna", 12, 3),
+            ("anna", 11, 2),
+            ("boris", 11, 2),
+        ]
+        for each in whole["agents"]:
+            mine = await reading(engine, lambda c, agent=each["agent"]: absences.profile(c, DAY, Policy(), agent))  # type: ignore[misc]
+            assert mine == each["hours"]
+        assert await reading(engine, lambda c: absences.profile(c, DAY, Policy(), "nobody")) == []
+        await roll_up(engine, Policy(), MONDAY, 1)
