@@ -46,5 +46,5 @@ clean:  ## remove what was built and installed here
 	@touch $@
 
 .venv/.dev: $(WANTED)
-	@.ci/install -c requirements-dev.lock -e '.[postgresql,mariadb,charts,apprise,dev]'
+	@.ci/install -c requirements-dev.lock -e '.[postgresql,mariadb,charts,apprise,oidc,dev]'
 	@touch $@ .venv/.runtime

@@ -2,45 +2,39 @@
 
 import asyncio
 import gc
-import os
 import signal
-import socket
-from collections.abc import AsyncIterator
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pbxmonitor.clock import Clock, SystemClock, every, first_of
+from pbxmonitor.clock import Clock, SystemClock, every
 from pbxmonitor.domain.policy import Policy
-from pbxmonitor.engine import Engine
-from pbxmonitor.feed import Feed
+from pbxmonitor.following import NodeRun
+from pbxmonitor.in_force import InForce
 from pbxmonitor.metrics import Metrics
-from pbxmonitor.outgoing import Outgoing, Watched
-from pbxmonitor.pbx import Batch, Pbx
-from pbxmonitor.pbx.asterisk.connect import asterisk_node, policy_of
-from pbxmonitor.recording import Recorder
-from pbxmonitor.settings import MetricsSettings, PbxSettings, Settings
+from pbxmonitor.outgoing import Outgoing, Relay, Watched, aris_of
+from pbxmonitor.pbx.asterisk.ari import Ari
+from pbxmonitor.pbx.asterisk.connect import policy_of
+from pbxmonitor.settings import MetricsSettings, Settings
+from pbxmonitor.settings_errors import SettingsError
 from pbxmonitor.settings_web import WebSettings
-from pbxmonitor.spool import Spool
-from pbxmonitor.store.leases import LeaseLost, acquire, release, renew
-from pbxmonitor.store.ledger import Ledger
 from pbxmonitor.store.migrate import upgrade
 from pbxmonitor.store.rollups import roll_up
 from pbxmonitor.store.types import AWAY, connect, first_line
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from pbxmonitor.web.server import WebServer
+    from pbxmonitor.web.site import Site
 
 log = structlog.get_logger()
-# Batches between the link and the engine: a full queue slows the link's reader, whose own bound then counts.
-QUEUED = 8
-LEASE = timedelta(seconds=30)
-RESTART_S = 5.0
 ROLL_UP_S = 600.0
+# How often it is asked whether somebody at another daemon has changed the settings; who changes them here asks at once.
+LOOK_S = 2.0
 
 
 async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
@@ -51,65 +45,111 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     await upgrade(settings.database.full_url)
     database = connect(settings.database.full_url)
     log.info("started", nodes=sorted(settings.pbx), database=settings.database.safe_url)
-    metrics = Metrics()
+    metrics, aris = Metrics(), aris_of(settings)
     try:
         with _served(metrics, settings.metrics):
-            outgoing, over = Outgoing(settings, database, SystemClock(), watched := Watched()), asyncio.Event()
-            async with asyncio.TaskGroup() as lasting:
-                lasting.create_task(outgoing.run(over), name="outgoing")
-                if settings.web is not None:
-                    pages = _pages(settings, settings.web, database, metrics, outgoing, watched)
-                    lasting.create_task(pages.run(over), name="web")
-                try:
-                    await _follow_all(settings, database, stop, metrics, outgoing, watched)
-                finally:
-                    over.set()  # what the last calls owe is in the rows by now
+            in_force = InForce(settings, database)
+            await in_force.look()
+            await _run(in_force, database, stop, metrics, aris)
     finally:
+        for ari in aris.values():
+            await ari.aclose()
         await database.dispose()
         log.info("stopped")
 
 
-def _pages(
-    settings: Settings,
-    web: WebSettings,
-    database: AsyncEngine,
-    metrics: Metrics,
-    outgoing: Outgoing,
-    watched: Watched,
-) -> "WebServer":
-    """The dashboard and the API; what they need is loaded only where they are wanted."""
-    from pbxmonitor.web.app import make_app
-    from pbxmonitor.web.server import WebServer
-    from pbxmonitor.web.site import Site
-
-    site = Site(
-        settings=settings,
-        database=database,
-        policy=policy_of(settings),
-        duties=outgoing.duties,
-        clock=SystemClock(),
-        feeds=watched.feeds,
-        lost_links=watched.lost_links,
-        ring=outgoing.ring,
-        dialling=outgoing.dialling,
-    )
-    return WebServer(make_app(site, metrics=metrics), web.host, web.port)
-
-
-async def _follow_all(
-    settings: Settings,
-    database: AsyncEngine,
-    stop: asyncio.Event,
-    metrics: Metrics,
-    outgoing: Outgoing,
-    watched: Watched,
+async def _run(
+    in_force: InForce, database: AsyncEngine, stop: asyncio.Event, metrics: Metrics, aris: Mapping[str, Ari]
 ) -> None:
+    """All parts, by the settings in force, and by others as soon as they change."""
+    watched, over, clock = Watched(), asyncio.Event(), SystemClock()
+    relay = Relay(lambda settings: Outgoing(settings, database, clock, watched, aris), in_force.now)
+    nodes = [
+        NodeRun(in_force, pbx, database, clock, stop, metrics, relay, watched) for pbx in in_force.now.pbx.values()
+    ]
+    parts = Parts(in_force, relay, nodes, database, watched)
+    async with asyncio.TaskGroup() as lasting:
+        lasting.create_task(relay.run(over), name="outgoing")
+        if in_force.now.web is not None:
+            lasting.create_task(parts.pages(in_force.now.web, metrics).run(over), name="web")
+        looking = lasting.create_task(every(clock, LOOK_S, parts.settle), name="settings")
+        try:
+            await _follow_all(nodes, in_force, database, stop)
+        finally:
+            looking.cancel()
+            over.set()  # what the last calls owe is in the rows by now
+
+
+class Parts:
+    """What goes by the settings; `settle` has all of it go by those that have changed, without a link being lost."""
+
+    def __init__(
+        self,
+        in_force: InForce,
+        relay: Relay,
+        nodes: Sequence[NodeRun],
+        database: AsyncEngine,
+        watched: Watched,
+    ) -> None:
+        self._in_force = in_force
+        self._relay = relay
+        self._nodes = nodes
+        self._database = database
+        self._watched = watched
+        self._app: FastAPI | None = None
+        self._turn = asyncio.Lock()
+
+    def pages(self, web: WebSettings, metrics: Metrics) -> "WebServer":
+        """The dashboard and the API; what they need is loaded only where they are wanted."""
+        from pbxmonitor.web.app import make_app
+        from pbxmonitor.web.server import WebServer
+
+        self._app = make_app(self._site(), metrics=metrics)
+        return WebServer(self._app, web.host, web.port)
+
+    def _site(self) -> "Site":
+        from pbxmonitor.web.site import Site
+
+        settings, outgoing = self._in_force.now, self._relay.newest
+        return Site(
+            settings=settings,
+            database=self._database,
+            policy=policy_of(settings),
+            duties=outgoing.duties,
+            clock=SystemClock(),
+            feeds=self._watched.feeds,
+            lost_links=self._watched.lost_links,
+            ring=self._relay.ring,
+            dialling=outgoing.dialling,
+            settle=self.settle,
+        )
+
+    async def settle(self) -> None:
+        """See whether somebody has changed the settings, here or at another daemon, and go by them from now on."""
+        async with self._turn:
+            if not await self._in_force.looked():
+                return
+            try:
+                await self._relay.follow(self._in_force.now)
+            except SettingsError as wrong:
+                log.error("outgoing_unchanged", reason=str(wrong), fix="put the settings file right, then restart")
+            for node in self._nodes:
+                node.obey()
+            if self._app is not None:
+                from pbxmonitor.web.stream import settle
+
+                settle(self._app, self._site())
+
+
+async def _follow_all(nodes: Sequence[NodeRun], in_force: InForce, database: AsyncEngine, stop: asyncio.Event) -> None:
     """Follow every PBX until told to stop, and roll up the days that are over."""
+
+    async def sums() -> None:
+        await roll_up_once(database, policy_of(in_force.now), SystemClock())
+
     async with asyncio.TaskGroup() as tasks:
-        for pbx in settings.pbx.values():
-            node = NodeRun(settings, pbx, database, SystemClock(), stop, metrics, outgoing, watched)
-            tasks.create_task(node.supervise(), name=pbx.node)
-        sums = partial(roll_up_once, database, policy_of(settings), SystemClock())
+        for node in nodes:
+            tasks.create_task(node.supervise(), name=node.name)
         rolling = tasks.create_task(every(SystemClock(), ROLL_UP_S, sums), name="sums")
         await stop.wait()
         rolling.cancel()
@@ -143,100 +183,3 @@ def _obey_signals(stop: asyncio.Event) -> None:
             loop.add_signal_handler(each, stop.set)
         except (NotImplementedError, RuntimeError, ValueError):
             return  # not the main thread: whoever started us stops us
-
-
-class NodeRun:
-    """One PBX followed by this daemon, as long as it holds the node's lease."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        pbx: PbxSettings,
-        database: AsyncEngine,
-        clock: Clock,
-        stop: asyncio.Event,
-        metrics: Metrics,
-        outgoing: Outgoing,
-        watched: Watched,
-    ) -> None:
-        self._settings = settings
-        self._pbx = pbx
-        self._database = database
-        self._clock = clock
-        self._stop = stop
-        self._metrics = metrics
-        self._holder = f"{socket.gethostname()}:{os.getpid()}"
-        self._watched = watched
-        self._ledger = Ledger(
-            database, pbx.node, policy_of(settings), duties=outgoing.duties, ring=outgoing.ring, clock=clock.now
-        )
-
-    async def supervise(self) -> None:
-        """Follow, and begin again after whatever breaks it, until told to stop."""
-        while not self._stop.is_set():
-            try:
-                if await self._leased():
-                    await self._follow()
-            except* LeaseLost as lost:
-                log.error("lease_lost", node=self._pbx.node, reason=str(lost.exceptions[0]))
-            except* AWAY as error:
-                log.error("database_away", node=self._pbx.node, reason=first_line(error.exceptions[0]))
-            except* Exception:
-                log.exception("node_restarts", node=self._pbx.node)
-            finally:
-                # What was seen last is not what is so; another daemon may follow this PBX by now.
-                self._watched.feeds.pop(self._pbx.node, None)
-                self._watched.nodes.pop(self._pbx.node, None)
-            if not self._stop.is_set():
-                await first_of(self._clock.sleep(RESTART_S), self._stop.wait())
-
-    async def _leased(self) -> bool:
-        node = self._pbx.node
-        self._ledger.lease = await acquire(self._database, node, self._holder, self._clock.now(), LEASE)
-        if self._ledger.lease is None:
-            log.warning("lease_held", node=node, fix="another daemon follows this PBX; stop one of the two")
-        return self._ledger.lease is not None
-
-    async def _follow(self) -> None:
-        floor = await self._ledger.floor()
-        calls = sum(1 for _ in floor.open_calls())
-        self._metrics.open_calls.labels(self._pbx.node).set(calls)
-        log.info("floor_restored", node=self._pbx.node, open_calls=calls, agents=len(floor.agents))
-        spool = Spool(self._settings.database.spool, self._pbx.node)
-        feed = self._watched.feeds[self._pbx.node] = Feed(floor)
-        recorder = Recorder(Engine(self._ledger, feed), spool, self._clock, self._metrics)
-        queue: asyncio.Queue[Batch | None] = asyncio.Queue(QUEUED)
-        async with asyncio.TaskGroup() as tasks:
-            keeping = tasks.create_task(self._keep_lease(), name=f"{self._pbx.node}-lease")
-            recording = tasks.create_task(recorder.run(_drained(queue)), name=f"{self._pbx.node}-record")
-            node = asterisk_node(self._settings, self._pbx, self._clock)
-            self._watched.nodes[self._pbx.node] = node
-            self._metrics.link_up.labels(self._pbx.node).set_function(lambda: not node.ami.trouble)
-            await self._listen(node, queue)
-            await queue.put(None)
-            await recording
-            keeping.cancel()
-        if self._ledger.lease is not None:
-            await release(self._database, self._ledger.lease)
-
-    async def _listen(self, pbx: Pbx, queue: asyncio.Queue[Batch | None]) -> None:
-        """Follow the PBX until told to stop; only listening is cancelled, never a transaction."""
-        async with asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(pbx.follow(queue.put), name=f"{pbx.node}-listen")
-            await self._stop.wait()
-            listening.cancel()
-
-    async def _keep_lease(self) -> None:
-        while True:
-            await self._clock.sleep(LEASE.total_seconds() / 3)
-            if self._ledger.lease is None:
-                continue
-            try:
-                self._ledger.lease = await renew(self._database, self._ledger.lease, self._clock.now(), LEASE)
-            except AWAY as error:
-                log.warning("lease_not_renewed", node=self._pbx.node, reason=first_line(error))
-
-
-async def _drained(queue: asyncio.Queue[Batch | None]) -> AsyncIterator[Batch]:
-    while (batch := await queue.get()) is not None:
-        yield batch

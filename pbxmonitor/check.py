@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor.clock import SystemClock
+from pbxmonitor.in_force import arranged_of
 from pbxmonitor.notify.examples import Name
 from pbxmonitor.notify.templates import BadTemplate, Templates
 from pbxmonitor.pbx.asterisk.ami import Ami, LinkDown, LinkUp, Refused
@@ -58,12 +59,29 @@ def _bad(key: str, level: str = "error", **values: Any) -> Finding:
 async def check(settings: Settings) -> list[Finding]:
     """Everything that the daemon needs, looked at once; nothing is changed but one custom device state."""
     found = await _database(settings)
+    if all(each.ok for each in found):
+        settings, left = await _kept(settings)
+        found += left
     if not settings.pbx:
         found.append(_bad("no_pbx"))
     for pbx in settings.pbx.values():
         found += await _manager(pbx)
         found.append(await _rest(pbx))
+        found.append(_history(pbx))
     return found + _messages(settings)
+
+
+def _history(pbx: PbxSettings) -> Finding:
+    """What is read for the time when nobody listened; of databases their urls only are known to be well-formed."""
+    files = [Path(place) for _, place in pbx.history.sources if "://" not in place]
+    for path in files:
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            return _bad("history_away", level="warning", node=pbx.node, reason=f"{path}: {error.strerror}")
+    if not pbx.history.sources:
+        return _bad("history_absent", level="warning", node=pbx.node)
+    return _ok("history_fine", node=pbx.node)
 
 
 def _messages(settings: Settings) -> list[Finding]:
@@ -107,6 +125,17 @@ async def _database(settings: Settings) -> list[Finding]:
         return [_bad("database_away", url=safe, reason=str(error).splitlines()[0])]
     finally:
         await engine.dispose()
+
+
+async def _kept(settings: Settings) -> tuple[Settings, list[Finding]]:
+    """The settings with what people set in the dashboard; what of it does not fit."""
+    engine = connect(settings.database.full_url)
+    try:
+        found = (await arranged_of(settings, engine)).effective
+    finally:
+        await engine.dispose()
+    left = [(".".join(each.name), str(each.fault)) for each in found.left_out]
+    return found.settings, [_bad("setting_left_out", level="warning", name=name, reason=why) for name, why in left]
 
 
 async def _undelivered(engine: AsyncEngine) -> list[Finding]:

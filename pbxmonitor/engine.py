@@ -9,6 +9,7 @@ import structlog
 from pbxmonitor.domain.facts import Fact
 from pbxmonitor.domain.floor import Change, Floor
 from pbxmonitor.domain.play import play
+from pbxmonitor.domain.renaming import NamesChanged
 from pbxmonitor.feed import Feed
 from pbxmonitor.pbx import Batch, Silence
 
@@ -49,7 +50,18 @@ class Engine:
         await self._ledger.gap(silence.lost_at, silence.restored_at, silence.reason)
 
     async def take(self, batch: Sequence[Fact]) -> tuple[Change, ...]:
-        """One batch, whole: play, record, and only after the commit become current."""
+        """One batch, whole: play, record, and only after the commit become current.
+
+        Where people were merged or renamed meanwhile nothing was written: the floor is read again, and all is played.
+        """
+        while True:
+            try:
+                return await self._taken(batch)
+            except NamesChanged:
+                self.floor = await self._ledger.floor()
+                log.info("names_learnt", node=self.floor.node)
+
+    async def _taken(self, batch: Sequence[Fact]) -> tuple[Change, ...]:
         told = await self._ledger.unseen(batch)
         floor, changes = self._play(told)
         await self._ledger.record(changes, floor, told)

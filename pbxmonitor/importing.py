@@ -1,11 +1,13 @@
 """History from what Asterisk kept: a file or a table in, rows of ours out, and what could not be read kept aside."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
+from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,7 +25,9 @@ from pbxmonitor.store.foreign import ForeignError, ForeignTable, foreign_table
 from pbxmonitor.store.importing import Imported, Importer
 from pbxmonitor.store.migrate import upgrade
 from pbxmonitor.store.rollups import roll_up
-from pbxmonitor.store.types import connect
+from pbxmonitor.store.stretches import Span
+from pbxmonitor.store.types import AWAY, connect, first_line
+from pbxmonitor.work.backfill import Unreadable
 
 _PORTION: Final = 1_000
 Progress = Callable[[int, int], None]
@@ -115,21 +119,49 @@ async def run(
     aside: Path | None = None,
     zone: tzinfo | None = None,
     settling: Progress | None = None,
+    span: Span | None = None,
 ) -> Report:
     """Import a file (`.gz` too), or a table: `source` is its database's url, `table` its name where it is unusual.
 
     `progress` hears of bytes or rows, `settling` of clients whose callbacks are derived afterwards. `aside` is the
     folder for bad lines (the file's own, or the current one). `zone` is that of times without an offset (the site's).
+    Of a `span` given, only what touches it is taken.
     Twice changes nothing. ImportingError; OSError for the file; StoreError, SQLAlchemy's errors for our own database.
     """
     kind, at = _format(fmt), _place(source, fmt, table)
     _check_node(node)
     await upgrade(settings.database.full_url)
-    engine, policy = connect(settings.database.full_url), policy_of(settings)
-    importer = Importer(engine, policy, node=node, source=kind.source)
-    told = _Told(kind, site_of(settings, node), zone or settings.zone)
+    told = _Told(kind, site_of(settings, node), zone or settings.zone, span)
+    return await _taken_in(settings, node, at, told, aside or at.folder, progress, settling)
+
+
+def take_in(settings: Settings, node: str, fmt: str, place: str, span: Span) -> int:
+    """Import what that place tells of a span, in a thread of the daemon; how many calls were new or changed.
+
+    Bad lines are kept in the spool's folder. Unreadable.
+    """
+    kind, at, zone = _format(fmt), _place(place, fmt, None), settings.pbx[node].history.zone
+    told = _Told(kind, site_of(settings, node), ZoneInfo(zone) if zone else settings.zone, span)
     try:
-        with Aside((aside or at.folder) / f"{at.name}.bad") as bad:
+        report = asyncio.run(_taken_in(settings, node, at, told, settings.database.spool))
+    except (ImportingError, *AWAY) as error:
+        raise Unreadable(f"{fmt}: {first_line(error)}") from None
+    return report.new + report.changed
+
+
+async def _taken_in(
+    settings: Settings,
+    node: str,
+    at: "Place",
+    told: "_Told",
+    aside: Path,
+    progress: Progress | None = None,
+    settling: Progress | None = None,
+) -> Report:
+    engine, policy = connect(settings.database.full_url), policy_of(settings)
+    importer = Importer(engine, policy, node=node, source=told.source)
+    try:
+        with Aside(aside / f"{at.name}.bad") as bad:
             await told.read(at, importer, bad, progress)
         imported = await importer.finish(partial(roll_up, engine, policy, SystemClock().now()), settling)
     except ForeignError as error:
@@ -171,11 +203,17 @@ def _check_node(node: str) -> None:
 class _Told:
     """What one source tells."""
 
-    def __init__(self, kind: Format, site: Site, zone: tzinfo) -> None:
+    def __init__(self, kind: Format, site: Site, zone: tzinfo, span: Span | None) -> None:
         self._kind = kind
         self._zone = zone
+        self._span = span
         self._reader = kind.reader(site, zone)
         self._lines = 0
+
+    @property
+    def source(self) -> str:
+        """Who tells: queue_log, cdr or cel."""
+        return self._kind.source
 
     async def read(self, place: Place, importer: Importer, bad: Aside, progress: Progress | None) -> None:
         """All of it, into the importer."""
@@ -214,8 +252,14 @@ class _Told:
             if isinstance(entry, BadLine):
                 bad.keep(entry)
             else:
-                yield from self._reader.take(entry)
-        yield from self._reader.finish()
+                yield from filter(self._wanted, self._reader.take(entry))
+        yield from filter(self._wanted, self._reader.finish())
+
+    def _wanted(self, known: Call | Interval) -> bool:
+        if self._span is None:
+            return True
+        began = known.started_at if isinstance(known, Call) else known.began_at
+        return began <= self._span[1] and (known.ended_at is None or known.ended_at >= self._span[0])
 
     def report(self, imported: Imported, bad: Aside) -> Report:
         """All that is to be said of it."""

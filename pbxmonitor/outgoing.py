@@ -9,9 +9,10 @@ from pathlib import Path
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pbxmonitor.clock import Clock
+from pbxmonitor.clock import Clock, first_of
 from pbxmonitor.domain.floor import Floor
 from pbxmonitor.feed import Feed
+from pbxmonitor.keeping import hang
 from pbxmonitor.notify.telegram import Telegram
 from pbxmonitor.notify.telegram_updates import Listener
 from pbxmonitor.notify.templates import Templates
@@ -23,9 +24,11 @@ from pbxmonitor.settings import Settings
 from pbxmonitor.settings_alerts import to_rules
 from pbxmonitor.settings_digests import to_digests, to_money
 from pbxmonitor.settings_domain import to_duties
+from pbxmonitor.settings_web import web_of
 from pbxmonitor.store import outbox
 from pbxmonitor.store.memory import StoredMemory
 from pbxmonitor.store.types import AWAY, first_line, writing
+from pbxmonitor.store.webhooks import CHANNEL as WEBHOOKS
 from pbxmonitor.work.alerts import Alerts
 from pbxmonitor.work.buttons import Buttons
 from pbxmonitor.work.callbacks import OverdueCallbacks
@@ -37,6 +40,7 @@ from pbxmonitor.work.linking import Linking
 from pbxmonitor.work.office import channels_of, crms_of
 from pbxmonitor.work.posting import Fallbacks, Post
 from pbxmonitor.work.scheduler import Bells
+from pbxmonitor.work.webhook_posting import WebhookPost
 
 log = structlog.get_logger()
 SWEEP = timedelta(seconds=5)
@@ -61,9 +65,19 @@ class Watched:
 
 
 class Outgoing:
-    """The outbox, the sweeps and the bells of one daemon. SettingsError when a channel's or CRM's table is wrong."""
+    """The outbox, the sweeps and the bells of one daemon. SettingsError when a channel's or CRM's table is wrong.
 
-    def __init__(self, settings: Settings, database: AsyncEngine, clock: Clock, watched: Watched) -> None:
+    `aris`, if given, are another's: they stay open when this one ends.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: AsyncEngine,
+        clock: Clock,
+        watched: Watched,
+        aris: Mapping[str, Ari] | None = None,
+    ) -> None:
         self.duties = to_duties(settings)
         self._settings = settings
         self._database = database
@@ -72,9 +86,12 @@ class Outgoing:
         self._channels = channels_of(settings, clock)
         memories = {name: StoredMemory(database, name) for name in settings.crm}
         self._crms = crms_of(settings, clock, memories)
-        self._aris = aris_of(settings)
+        self._mine = aris_of(settings) if aris is None else {}
+        self._aris = self._mine if aris is None else aris
         self._templates = Templates(settings.zone, Path(folder) if (folder := settings.messages.templates) else None)
         self.dialling = dialling_of(settings, database, clock, self._aris) if self._aris else None
+        private = web_of(settings).webhooks_to_private
+        self._webhooks = WebhookPost(database, self.duties.roster, clock, private=private)
         self._dispatch = Dispatch(database, self._senders(), clock, instead=Fallbacks(clock))
         self._bells = self._hung(watched)
 
@@ -97,7 +114,7 @@ class Outgoing:
                 for each in listening:
                     each.cancel()
         finally:
-            await self._aclose()
+            await self.aclose()
 
     async def _heard(self, name: str, listener: Listener) -> None:
         """Listen to that bot for ever; while the database is away, what people press waits."""
@@ -108,13 +125,15 @@ class Outgoing:
                 log.error("updates_wait", channel=name, reason=first_line(error))
                 await self._clock.sleep(SWEEP.total_seconds())
 
-    async def _aclose(self) -> None:
+    async def aclose(self) -> None:
+        """Close the channels and CRMs; `run` does so itself."""
         for notifier in self._channels.values():
             await notifier.aclose()
         for adapter, _ in self._crms.values():
             await adapter.aclose()
         for ari in self._aris.values():
             await ari.aclose()
+        await self._webhooks.aclose()
 
     async def _expire(self) -> None:
         now = self._clock.now()
@@ -139,7 +158,7 @@ class Outgoing:
             name: CrmPost(adapter, self._database, roster, settings.language)
             for name, (adapter, _) in self._crms.items()
         }
-        return {**posts, **crms}
+        return {**posts, **crms, WEBHOOKS: self._webhooks}
 
     def _listeners(self) -> dict[str, Listener]:
         """Who reads what people press and write, for each bot there is."""
@@ -176,10 +195,56 @@ class Outgoing:
         bells.add("alerts", SWEEP, self._rung(alerts.sweep))
         plans = to_digests(settings.digests)
         digests = Digests(self._database, plans, to_money(settings.money), roster, self._policy, clock)
+        hang(bells, settings, self._database, clock, self.ring)
         if plans:
             bells.add("digests", digests.next_at, self._rung(digests.sweep))
             bells.add("digests-look", LOOK, self._rung(digests.sweep))
         return bells
+
+
+class Relay:
+    """One Outgoing after another: when the settings change, the next takes over once what is being sent is sent.
+
+    What is owed stands in rows, so nothing is lost in between; two never run at once, as a bot has one listener.
+    """
+
+    def __init__(self, make: Callable[[Settings], Outgoing], settings: Settings) -> None:
+        self._make = make
+        self._next: Outgoing | None = None
+        self._changed = asyncio.Event()
+        self.now = make(settings)
+
+    @property
+    def newest(self) -> Outgoing:
+        """The one that goes by the latest settings, whether or not it runs yet."""
+        return self._next or self.now
+
+    def ring(self) -> None:
+        """Something new may be owed."""
+        self.now.ring()
+
+    async def follow(self, settings: Settings) -> None:
+        """Go by those settings from now on; SettingsError, and all stays as it was, when they are wrong."""
+        made, waiting = self._make(settings), self._next
+        self._next = made
+        self._changed.set()
+        if waiting is not None:
+            await waiting.aclose()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run one after the other until told to stop."""
+        while True:
+            over = asyncio.Event()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.now.run(over), name="outgoing-run")
+                await first_of(stop.wait(), self._changed.wait())
+                over.set()
+            if stop.is_set():
+                break
+            self._changed.clear()
+            self.now, self._next = self.newest, None
+        if self._next is not None:
+            await self._next.aclose()
 
 
 def dialling_of(settings: Settings, database: AsyncEngine, clock: Clock, aris: Mapping[str, Ari]) -> Dialling:

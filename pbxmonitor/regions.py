@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import phonenumbers
@@ -155,12 +157,23 @@ def region_of(number: str | None) -> Region:
 
 def country_name(country: str | None, language: str) -> str | None:
     """The name of a country by its ISO code; where there is none (Kosovo's XK) the code itself."""
-    # Its package brings all places of the world along, 100 MB of them: a daemon that names none does without.
-    from phonenumbers.geodata.locale import LOCALE_DATA
-
-    names = LOCALE_DATA.get(country or "", {})
+    names = _country_names().get(country or "", {})
     name = names.get(language, names.get("en", ""))
     return (names.get(name[1:]) if name.startswith("*") else name) or country
+
+
+@cache
+def _country_names() -> Mapping[str, Mapping[str, str]]:
+    """By country and language; from their file alone, for its package brings all places of the world along, 100 MB."""
+    package = find_spec("phonenumbers.geodata")
+    folders = package.submodule_search_locations if package is not None else None
+    spec = spec_from_file_location("phonenumbers.geodata.names", Path(folders[0], "locale.py")) if folders else None
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    names: Mapping[str, Mapping[str, str]] = module.LOCALE_DATA
+    return names
 
 
 @lru_cache(maxsize=65536)

@@ -14,7 +14,7 @@ from pbxmonitor.domain.policy import Policy
 from pbxmonitor.domain.view import Json
 from pbxmonitor.pbx.asterisk.connect import policy_of
 from pbxmonitor.settings import Settings
-from pbxmonitor.store import agent_report, funnel, patterns, queue_report, reports
+from pbxmonitor.store import absences, agent_report, callback_report, digests, funnel, patterns, queue_report, reports
 from pbxmonitor.store import journal as journal_store
 from pbxmonitor.store.journal import Case, Cursor, Filter
 from pbxmonitor.store.reports import Period
@@ -103,6 +103,17 @@ async def callbacks(source: Settings | str, begin: datetime, end: datetime, node
     return await _read(source, lambda connection: reports.callbacks(connection, period))
 
 
+async def callback_figures(settings: Settings, begin: datetime, end: datetime, node: str | None, now: datetime) -> Json:
+    """How soon they were tried and reached, by person and by team, and what has become of them by now."""
+    asked = digests.Asked(
+        period=Period(begin=begin, end=end, node=node),
+        policy=_policy(settings),
+        now=now,
+        people=frozenset(settings.people),
+    )
+    return await _read(settings, lambda connection: callback_report.callbacks(connection, asked))
+
+
 async def open_callbacks(source: Settings | str, node: str | None = None) -> list[Json]:
     """The callbacks that are open now, the one due first at the head."""
     return await _read(source, lambda connection: reports.open_callbacks(connection, node))
@@ -130,7 +141,7 @@ async def lines(source: Settings | str, begin: datetime, end: datetime, node: st
 
 async def away(source: Settings | str, begin: datetime, end: datetime, node: str | None = None) -> Json:
     """Who was away while calls were lost."""
-    return await _of(source, patterns.away, begin, end, node)
+    return await _of(source, absences.away, begin, end, node)
 
 
 async def regions(
@@ -138,7 +149,8 @@ async def regions(
 ) -> list[Json]:
     """The load and the losses by the caller's region."""
     period = Period(begin=begin, end=end, node=node)
-    return await _read(source, lambda connection: patterns.regions(connection, period, language))
+    policy = _policy(source)
+    return await _read(source, lambda connection: patterns.regions(connection, period, policy, language))
 
 
 def names_of(source: Settings | str) -> Callable[[str], str]:

@@ -2,17 +2,18 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     model_validator,
@@ -20,10 +21,10 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
-from pbxmonitor.domain import policy as domain
 from pbxmonitor.settings_alerts import DEFAULT_ALERTS, AlertsSettings, channels_named, people_named, teams_named
 from pbxmonitor.settings_digests import DigestSettings, MoneySettings
 from pbxmonitor.settings_errors import PASSWORD_IN_URL, SettingsError, did_you_mean, one_line
+from pbxmonitor.settings_history import HistorySettings, RetentionSettings
 from pbxmonitor.settings_people import (
     CallbackSettings,
     DialSettings,
@@ -31,6 +32,7 @@ from pbxmonitor.settings_people import (
     PersonSettings,
     TeamSettings,
 )
+from pbxmonitor.settings_policy import PolicySettings
 from pbxmonitor.settings_sources import CredentialsSource, named_pbxs, read_toml, secret_from_file
 from pbxmonitor.settings_values import (
     AppName,
@@ -39,14 +41,10 @@ from pbxmonitor.settings_values import (
     Port,
     Region,
     Seconds,
-    Share,
-    Spans,
     Table,
     Zone,
     matching,
-    spread_days,
     system_zone,
-    whole_hours,
 )
 from pbxmonitor.settings_web import WebSettings
 
@@ -56,6 +54,8 @@ ENV_PREFIX = "PBXMONITOR_"
 WORDS = frozenset({"owner", "supervisor", "reserve", "employee", "manager", "director", "crm"})
 RESERVED_ENV = ("PBXMONITOR_CONFIG", "PBXMONITOR_TEST_")
 DATABASE_SCHEMES = ("sqlite", "postgresql", "mariadb", "mysql")
+# What people may set beside the file (settings_overlay.py): of these tables it is remembered what the file says.
+EDITABLE = frozenset({"policy", "people", "teams", "messages", "callbacks", "alerts", "digests"})
 
 
 class DatabaseSettings(Table):
@@ -101,50 +101,6 @@ class LogSettings(Table):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
-
-
-class HoursSettings(Table):
-    """Working hours by day of the week; a day not named is closed, and no day named at all is always open."""
-
-    mon: Spans = ()
-    tue: Spans = ()
-    wed: Spans = ()
-    thu: Spans = ()
-    fri: Spans = ()
-    sat: Spans = ()
-    sun: Spans = ()
-    holidays: frozenset[date] = frozenset()
-
-
-class QueuePolicySettings(Table):
-    """What a queue has of its own."""
-
-    min_ring: Seconds | None = None
-    short_abandon: Seconds | None = None
-    short_hangup: Seconds | None = None
-    dropped_within: Seconds | None = None
-    callback_norm: Seconds | None = None
-    hours: Annotated[HoursSettings | None, BeforeValidator(spread_days)] = None
-
-
-class PolicySettings(Table):
-    """The thresholds by which calls are judged; durations in seconds or as `10 min`, `7 d`."""
-
-    min_ring: Seconds = domain.Policy().min_ring
-    short_abandon: Seconds = domain.Policy().short_abandon
-    short_hangup: Seconds = domain.Policy().short_hangup
-    dropped_within: Seconds = domain.Policy().dropped_within
-    callback_norm: Seconds = domain.Policy().callback_norm
-    callback_keep: Seconds = domain.Policy().callback_keep
-    min_attempt_ring: Seconds = domain.Policy().min_attempt_ring
-    min_reached_talk: Seconds = domain.Policy().min_reached_talk
-    max_missed_share: Share = domain.Policy().max_missed_share
-    min_offered_for_rating: Annotated[int, Field(ge=0)] = domain.Policy().min_offered_for_rating
-    min_in_norm_share: Share = domain.Policy().min_in_norm_share
-    service_levels: Annotated[tuple[Seconds, ...], Field(min_length=1)] = domain.Policy().service_levels
-    peak_hours: Annotated[Spans, AfterValidator(whole_hours)] = ()
-    hours: Annotated[HoursSettings, BeforeValidator(spread_days)] = HoursSettings()
-    queues: dict[str, QueuePolicySettings] = Field(default_factory=dict)
 
 
 class NumbersSettings(Table):
@@ -223,6 +179,7 @@ class PbxSettings(Table):
     ami: AmiSettings
     ari: AriSettings | None = None
     dial: DialSettings = DialSettings()
+    history: HistorySettings = HistorySettings()
     resync_every: Seconds = timedelta(seconds=60)
 
 
@@ -265,8 +222,38 @@ class Settings(BaseSettings):
     notify: dict[ChannelName, dict[str, Any]] = {}
     crm: dict[ChannelName, dict[str, Any]] = {}
     pbx: Annotated[dict[str, PbxSettings], BeforeValidator(named_pbxs)] = {}
+    retention: RetentionSettings = RetentionSettings()
     metrics: MetricsSettings | None = None
     web: WebSettings | None = None
+
+    _given: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+    _file: "Settings | None" = PrivateAttr(default=None)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        made = handler(values)
+        return made._remembering(values) if isinstance(values, dict) else made  # noqa: SLF001 - our own
+
+    def _remembering(self, values: Mapping[str, Any]) -> Self:
+        users = {name: {"users": table.get("users") or {}} for name, table in self.crm.items()}
+        self._given = {key: value for key, value in values.items() if key in EDITABLE} | {"crm": users}
+        return self
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The editable tables as the file and the environment have them; nobody changes what stands there."""
+        return self.file._given  # noqa: SLF001 - our own
+
+    @property
+    def file(self) -> "Settings":
+        """What the file (with the environment) says alone, whatever is laid under it here (settings_overlay.py)."""
+        return self._file or self
+
+    def laid_under(self, file: "Settings") -> Self:
+        """These settings, known to be those of the file with more laid under them."""
+        self._file = file.file
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -8,8 +8,9 @@ from typing import Any
 from pbxmonitor.domain import policy as domain
 from pbxmonitor.domain.escalation import Duties
 from pbxmonitor.domain.roster import Person, Role, Roster
-from pbxmonitor.settings import HoursSettings, QueuePolicySettings, Settings
+from pbxmonitor.settings import Settings
 from pbxmonitor.settings_people import PersonSettings
+from pbxmonitor.settings_policy import HoursSettings, QueuePolicySettings
 from pbxmonitor.settings_values import DAYS
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import types
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -33,6 +34,23 @@ PLAIN_WORDS = {
 
 class SettingsError(ValueError):
     """The settings cannot be used; the text is one line for the person who wrote them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong: the keys that lead to it, and what it is, in words."""
+
+    at: tuple[str, ...]
+    text: str
+
+    def __str__(self) -> str:
+        return f"{'.'.join(self.at)}: {self.text}" if self.at else self.text
+
+
+def first_fault(error: ValidationError, model: type[BaseModel]) -> Fault:
+    """The first thing that is wrong."""
+    detail = error.errors(include_url=False)[0]
+    return Fault(at=tuple(str(part) for part in detail["loc"]), text=_what(detail, model))
 
 
 def one_line(error: ValidationError, model: type[BaseModel], source: str, env_prefix: str) -> str:

@@ -5,8 +5,9 @@ from ipaddress import ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
+from pbxmonitor.settings_oidc import OidcSettings
 from pbxmonitor.settings_values import Host, Port, Seconds, Table
 
 
@@ -44,7 +45,10 @@ class WebSettings(Table):
 
     `root_path` is the path below which a reverse proxy shows us, `public_url` our whole address as people write it (for
     the links that are printed); `trusted_proxies` are those whose X-Forwarded-For and -Proto are believed. A session
-    ends when it was not used for `session_idle`, and after `session_longest` in any case.
+    ends when it was not used for `session_idle`, and after `session_longest` in any case. One token, session or
+    stranger's address may ask `requests_per_minute` (0: without end), `requests_at_once` of them one after another, and
+    one account or token hold `streams_at_once` open (0: without end). Webhooks inside our own network are refused
+    unless `webhooks_to_private`. `oidc` is where people may log in, beside the passwords here.
     """
 
     host: Host = "127.0.0.1"
@@ -55,6 +59,11 @@ class WebSettings(Table):
     session_longest: Seconds = timedelta(days=14)
     secure_cookies: Literal["auto", "always", "never"] = "auto"
     trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = ("127.0.0.1", "::1")
+    requests_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 600
+    requests_at_once: Annotated[int, Field(ge=1, le=100_000)] = 200
+    streams_at_once: Annotated[int, Field(ge=0, le=100_000)] = 50
+    webhooks_to_private: bool = False
+    oidc: OidcSettings | None = None
 
     @property
     def address(self) -> str:

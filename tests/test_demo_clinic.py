@@ -4,6 +4,7 @@ import asyncio
 import re
 import signal
 import sys
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from pbxmonitor import reporting
 from pbxmonitor.domain.view import Json
@@ -22,9 +24,11 @@ from pbxmonitor.simulator.clinic import Day, plan_day
 from pbxmonitor.simulator.clinic.live import hastened, moved, over_by
 from pbxmonitor.simulator.clinic.script import Inbound, RingEnd
 from pbxmonitor.simulator.live import WARM_UP, Clinic
+from pbxmonitor.simulator.mailbox import Mailbox
 from pbxmonitor.simulator.past import write_past
 from pbxmonitor.simulator.recordings import Recording
 from pbxmonitor.simulator.welcome import LOGIN, make_account
+from pbxmonitor.store import schema
 from pbxmonitor.store.accounts import account
 from pbxmonitor.store.doctor import examine
 from pbxmonitor.store.migrate import upgrade
@@ -56,7 +60,7 @@ def board_after(tape: Recording) -> Board:
 
 def settings_at(folder: Path, clinic: Clinic) -> Settings:
     path = folder / "pbxmonitor.toml"
-    path.write_text(f'{clinic.settings}\n[database]\nurl = "sqlite:///{folder}/demo.sqlite3"\n', "utf-8")
+    path.write_text(f'{clinic.settings()}\n[database]\nurl = "sqlite:///{folder}/demo.sqlite3"\n', "utf-8")
     return load(path)
 
 
@@ -145,6 +149,37 @@ def test_callbacks_are_open_overdue_attempted_and_reached_and_some_are_quite_new
     still = [datetime.fromisoformat(each["due_at"]) for each in found if each["state"] in ("open", "attempted")]
     assert sum(due < NOW for due in still) > 5
     assert max(datetime.fromisoformat(each["opened_at"]) for each in found) > NOW - WARM_UP
+
+
+def test_today_had_alerts_that_are_over_and_nobody_is_told_of_them_now(written: Settings) -> None:
+    states = sa.select(schema.alert.c.state)
+    count = sa.select(sa.func.count()).select_from(schema.delivery)
+
+    def look(connection: sa.Connection) -> tuple[set[str], int | None]:
+        return set(connection.execute(states).scalars()), connection.execute(count).scalar()
+
+    async def work() -> tuple[set[str], int | None]:
+        database = connect(written.database.full_url)
+        try:
+            return await reading(database, look)
+        finally:
+            await database.dispose()
+
+    found, owed = asyncio.run(work())
+    assert {"resolved", "firing"} <= found
+    assert owed == 0
+
+
+async def test_messages_of_the_demo_arrive_and_nowhere_else() -> None:
+    async with Mailbox().serve() as mailbox, httpx.AsyncClient(trust_env=False) as http:
+        assert (await http.post(mailbox.url, json={"text": "Вы пропустили…"})).status_code == 200
+        assert (await http.get(mailbox.url)).status_code == 405
+        assert mailbox.taken == 1
+        told = tomllib.loads(CLINIC.settings(mailbox.url, "a secret of sixteen letters"))
+    readers = [person for person in told["people"].values() if person["channels"] == ["webhook"]]
+    assert len(readers) == len(told["people"])
+    assert {person["addresses"]["webhook"] for person in readers} == {mailbox.url}
+    assert [each["kind"] for each in told["digests"]] == ["daily", "callbacks"]
 
 
 async def test_the_writing_ends_when_it_is_told_to(tmp_path: Path) -> None:

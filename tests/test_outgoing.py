@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor.clock import SystemClock
-from pbxmonitor.outgoing import Outgoing, Watched
+from pbxmonitor.outgoing import Outgoing, Relay, Watched
 from pbxmonitor.settings import Settings
+from pbxmonitor.settings_domain import to_duties
 from pbxmonitor.settings_errors import SettingsError
 from pbxmonitor.store import schema
 from pbxmonitor.store.migrate import upgrade
@@ -196,3 +197,46 @@ async def test_what_a_channel_needs_and_lacks_is_one_line(tmp_path: Path) -> Non
     with pytest.raises(SettingsError, match=r"notify\.pigeon\.kind: there is no 'pigeon'; .*telegram"):
         Outgoing(unknown, engine, SystemClock(), Watched())
     await engine.dispose()
+
+
+async def test_other_settings_take_over_and_nothing_is_lost_or_told_twice(tmp_path: Path) -> None:
+    boris = 4242
+    portal = Portal(SystemClock())
+    async with telegram() as bot, office(PostOffice()) as post, Server(portal.handle, BUSY) as server:
+        wanted = settings(bot, post, server, tmp_path)
+        people: Any = {"101": {"name": "Аня", "channels": ["telegram"], "addresses": {"telegram": str(boris)}}}
+        other = wanted.model_copy(update={"people": Settings(people=people, notify=wanted.notify).people})
+        await upgrade(wanted.database.full_url)
+        engine = connect(wanted.database.full_url)
+        relay = Relay(lambda made: Outgoing(made, engine, SystemClock(), Watched()), wanted)
+        stop, shop = asyncio.Event(), Shop(engine, duties=to_duties(wanted), ring=relay.ring, clock=SystemClock().now)
+        shop.story.at(SystemClock().now() - timedelta(minutes=5))
+        here = Town(bot, post, portal, engine, shop)
+        async with asyncio.timeout(2 * SECONDS), asyncio.TaskGroup() as tasks:
+            tasks.create_task(relay.run(stop))
+            await shop.misses()
+            await here.until(lambda: here.messages)
+            first = relay.now
+            # Two changes at once: the one in between never runs.
+            await relay.follow(other.model_copy(update={"language": "en"}))
+            await relay.follow(other)
+            await here.until(lambda: relay.now is not first)
+            await shop.misses("+79161234502")
+            await here.until(lambda: len(here.messages) == 2)
+            assert [asked["chat_id"] for asked in bot.calls("sendMessage")] == [ANNA, boris]
+            stop.set()
+        assert relay.newest.duties.roster.people["101"].name == "Аня"
+        await engine.dispose()
+
+
+async def test_settings_that_are_wrong_change_nothing(tmp_path: Path) -> None:
+    portal = Portal(SystemClock())
+    async with telegram() as bot, office(PostOffice()) as post, Server(portal.handle, BUSY) as server:
+        wanted = settings(bot, post, server, tmp_path)
+        engine = connect(wanted.database.full_url)
+        relay = Relay(lambda made: Outgoing(made, engine, SystemClock(), Watched()), wanted)
+        with pytest.raises(SettingsError, match="hook"):
+            await relay.follow(wanted.model_copy(update={"notify": {"hook": {"kind": "pigeon"}}}))
+        assert relay.newest is relay.now
+        await relay.now.aclose()
+        await engine.dispose()

@@ -1,5 +1,8 @@
 """Where a number is from, in two languages and under one key."""
 
+import subprocess
+import sys
+
 import phonenumbers
 import pytest
 from hypothesis import given
@@ -111,3 +114,17 @@ def test_any_number_has_one_region_that_its_first_characters_decide(digits: str)
 def test_one_key_has_one_name(one: str, other: str) -> None:
     first, second = region_of(f"+7{one}"), region_of(f"+7{other}")
     assert first.key != second.key or first == second
+
+
+def test_naming_a_country_does_not_load_the_places_of_the_world() -> None:
+    """They are 100 MB, and a daemon has no use for them."""
+    code = "; ".join(
+        (
+            "import sys",
+            "from pbxmonitor.regions import country_name, region_of",
+            "assert region_of('+79161234567').name('en') == 'Russia'",
+            "assert country_name('DE', 'ru') == 'Германия'",
+            "sys.exit('phonenumbers.geodata' in sys.modules)",
+        )
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
-from pbxmonitor.cli import callbacks, channels, database, history, numbers, outbox, reports, users
+from pbxmonitor.cli import callbacks, channels, database, history, numbers, outbox, people, reports, users
 from pbxmonitor.cli.common import OPTIONS, AsJson, PlainError, plain_errors, print_json, settings_of
 from pbxmonitor.texts import tr
 
@@ -29,6 +29,7 @@ cli.add_typer(callbacks.callback, name="callback")
 cli.add_typer(channels.notify, name="notify")
 cli.add_typer(numbers.numbers, name="numbers")
 cli.add_typer(outbox.outbox, name="outbox")
+cli.add_typer(people.people, name="people")
 cli.add_typer(users.user, name="user")
 history.add_to(cli)
 

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pbxmonitor.cli.common import OPTIONS, AsJson, Node, PlainError, in_rows, plain_errors, print_json, settings_of
+from pbxmonitor.cli.common import (
+    OPTIONS,
+    AsJson,
+    Node,
+    PlainError,
+    in_rows,
+    plain_errors,
+    print_json,
+    settings_in_force,
+)
 from pbxmonitor.texts import tr
 
 if TYPE_CHECKING:
@@ -21,7 +30,7 @@ By = Annotated[str | None, typer.Option("--by", help="The person who does it; yo
 @callback.command(name="list")
 def list_open(context: typer.Context, node: Node = None, as_json: AsJson = False) -> None:
     """Those that are open, the most urgent first."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor import reporting
     from pbxmonitor.exhibits.callbacks import open_callbacks
     from pbxmonitor.screen import show
@@ -89,7 +98,7 @@ def call(
     by: Annotated[str, typer.Option("--by", help="The person whose phone rings first.")],
 ) -> None:
     """Ring that person's phone, then the client's."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.work.dialling import CannotCall
 
     with plain_errors(settings):
@@ -115,7 +124,7 @@ async def _called(settings: "Settings", key: tuple[str, str], person: str) -> st
 
 
 def _do(context: typer.Context, key: str, hand: str, by: str | None, **more: str) -> None:
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.clock import SystemClock
     from pbxmonitor.pbx.asterisk.connect import policy_of
     from pbxmonitor.settings_domain import to_duties

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pbxmonitor.cli.common import OPTIONS, PlainError, plain_errors, settings_of
+from pbxmonitor.cli.common import OPTIONS, PlainError, plain_errors, settings_in_force
 from pbxmonitor.texts import tr
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def try_channel(
     to: Annotated[str | None, typer.Option("--to", help="A person, or an address in that channel.")] = None,
 ) -> None:
     """Send a test message at once; exit code 1 when the channel did not take it."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     if not settings.notify:
         raise PlainError(tr("cli.notify.none"))
     if channel not in settings.notify:
@@ -42,7 +42,7 @@ def link(
     channel: Annotated[str, typer.Option("--channel", help="The bot to be linked with.")] = "telegram",
 ) -> None:
     """Print a one-time code (and a link) by which that person presents himself to the bot."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     if channel not in settings.notify:
         raise PlainError(
             f"there is no channel {channel}; the settings name: {', '.join(sorted(settings.notify)) or 'none'}"
@@ -90,7 +90,7 @@ def preview(
     html: Annotated[bool, typer.Option("--html", help="The HTML instead of the text.")] = False,
 ) -> None:
     """Print a message as it would be written, with the words of an example."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.notify.examples import Name
     from pbxmonitor.notify.templates import BadTemplate
     from pbxmonitor.texts import LANGUAGES

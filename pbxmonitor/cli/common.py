@@ -43,6 +43,14 @@ def settings_of(path: Path | None, *, search: bool = True) -> "Settings":
     return settings
 
 
+def settings_in_force(path: Path | None) -> "Settings":
+    """The same with what people set in the dashboard: for every command that works in the rows. PlainError."""
+    settings = settings_of(path)
+    from pbxmonitor.in_force import arranged
+
+    return in_rows(settings, lambda connection: arranged(settings, connection)).settings
+
+
 @contextmanager
 def plain_errors(settings: "Settings") -> Iterator[None]:
     """A database that is away, or a file that cannot be had, is one line."""

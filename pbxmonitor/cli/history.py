@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pbxmonitor.cli.common import AsJson, Node, PlainError, plain_errors, print_json, settings_of
+from pbxmonitor.cli.common import AsJson, Node, PlainError, plain_errors, print_json, settings_in_force
 from pbxmonitor.texts import tr
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def recompute(
     as_json: AsJson = False,
 ) -> None:
     """Judge again all that began since, by the policy as it is set now: old against new."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.exhibits.recomputed import recomputed
     from pbxmonitor.screen import show
 
@@ -79,7 +79,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Prove that the numbers agree with each other and with the PBX; exit code 1 with who breaks what."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.doctor import examined
 
     with plain_errors(settings):
@@ -117,7 +117,7 @@ def import_history(
     as_json: AsJson = False,
 ) -> None:
     """Take in what Asterisk kept: a queue_log, CDR or CEL. Twice changes nothing; what was seen live stays."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor import importing
 
     place = source if "://" in source else Path(source)

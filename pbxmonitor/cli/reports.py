@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pbxmonitor.cli.common import OPTIONS, AsJson, From, Node, PlainError, To, plain_errors, print_json, settings_of
+from pbxmonitor.cli.common import (
+    OPTIONS,
+    AsJson,
+    From,
+    Node,
+    PlainError,
+    To,
+    plain_errors,
+    print_json,
+    settings_in_force,
+)
 from pbxmonitor.texts import tr
 
 if TYPE_CHECKING:
@@ -62,7 +72,7 @@ def asked(context: typer.Context, options: Options) -> Asked:
     for form, file in files.items():
         if str(file) != "-" and file.suffix.lower() != f".{form}":
             raise PlainError(f"--{form} {file.name}: the file must end in .{form}")
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     stretch = _stretch(settings, options)
     return Asked(
         settings=settings,
@@ -172,12 +182,15 @@ _add("agents", _agents, "Each agent's calls, callbacks and time away, beside his
 
 async def _callbacks(what: Asked) -> "Exhibit":
     from pbxmonitor import reporting
+    from pbxmonitor.clock import SystemClock
     from pbxmonitor.exhibits.callbacks import callbacks
 
     settings, stretch = what.settings, what.stretch
     rows = await reporting.callbacks(settings, stretch.begin, stretch.end, what.node)
+    now = SystemClock().now()
+    figures = await reporting.callback_figures(settings, stretch.begin, stretch.end, what.node, now)
     steps = [step.to for step in settings.callbacks.chain]
-    return callbacks(rows, stretch, settings.zone, reporting.names_of(settings), steps)
+    return callbacks(rows, stretch, settings.zone, reporting.names_of(settings), steps, figures)
 
 
 async def _queues(what: Asked) -> "Exhibit":
@@ -319,7 +332,7 @@ def call(
     node: Node = None,
     as_json: AsJson = False,
 ) -> None:
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor import reporting
     from pbxmonitor.exhibits.journal import call_lines, call_tables
 

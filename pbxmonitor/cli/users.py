@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from pbxmonitor.cli.common import OPTIONS, AsJson, PlainError, in_rows, print_json, settings_of
+from pbxmonitor.cli.common import OPTIONS, AsJson, PlainError, in_rows, print_json, settings_in_force
 from pbxmonitor.texts import tr
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def add(
     masked: Annotated[bool, typer.Option("--masked", help="Show this account no phone number whole.")] = False,
 ) -> None:
     """Make an account, and print the one-time link by which its password is chosen."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.store.accounts import Account, setup_code
     from pbxmonitor.store.accounts import add as add_account
 
@@ -58,7 +58,7 @@ def add(
 @user.command(name="list")
 def list_all(context: typer.Context, as_json: AsJson = False) -> None:
     """All accounts."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.store.accounts import accounts
 
     found = [_shown(each) for each in _done(settings, lambda connection, _now: accounts(connection))]
@@ -80,7 +80,7 @@ def setup(
     ] = False,
 ) -> None:
     """Print a one-time link by which a new password is chosen; the old one works until then."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.store.accounts import setup_code
 
     by = getpass.getuser()
@@ -93,7 +93,7 @@ def setup(
 @user.command()
 def password(context: typer.Context, name: Name) -> None:
     """Ask for a new password here; all sessions of the account end."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.store.accounts import set_password
     from pbxmonitor.web.passwords import SHORTEST, Passwords, trouble_with
 
@@ -115,7 +115,7 @@ def role(
     person: Person = None,
 ) -> None:
     """Give an account another role; its sessions end."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.store.accounts import account, change
 
     login, by = _login(name), getpass.getuser()
@@ -130,7 +130,7 @@ def role(
 @user.command()
 def remove(context: typer.Context, name: Name) -> None:
     """Remove an account with its sessions and tokens; what it did stays in the audit."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.store.accounts import remove as remove_account
 
     login = _login(name)
@@ -144,13 +144,15 @@ def token(
     name: Name,
     called: Annotated[str, typer.Option("--name", help="What it is for.")],
     act: Annotated[bool, typer.Option("--act", help="It may change things too, not only look.")] = False,
+    hooks: Annotated[bool, typer.Option("--hooks", help="It may keep webhooks; of an admin's account.")] = False,
 ) -> None:
     """Print a new token for the API, which sees what the account sees. It is shown this once."""
-    settings = settings_of(context.obj)
+    settings = settings_in_force(context.obj)
     from pbxmonitor.store.accounts import CannotChange, account
     from pbxmonitor.store.sessions import new_token
 
-    login, scopes = _login(name), frozenset({"read", "act"} if act else {"read"})
+    more = {word for word, given in (("act", act), ("hooks", hooks)) if given}
+    login, scopes = _login(name), frozenset({"read", *more})
 
     def work(connection: "sa.Connection", now: datetime) -> str:
         if account(connection, login) is None:

@@ -1,24 +1,35 @@
 """Debts to missed clients: who owes them, who tried, who got through, which are overdue."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 
 from pbxmonitor.columns import Column, Kind, Row, Table, Tone
+from pbxmonitor.domain.view import Json
 from pbxmonitor.exhibits import Exhibit
-from pbxmonitor.exhibits.common import count, said, titled
+from pbxmonitor.exhibits.common import count, duration, said, share, titled
 from pbxmonitor.periods import Stretch
 from pbxmonitor.texts import tr
 
 Names = Callable[[str], str]
 _SAVED = frozenset({"reached", "client_returned"})
 TOLD = frozenset({"owner", "supervisor", "reserve", "employee", "manager", "director", "crm"})
+# What became of them: each callback is in one of these, so that they add up to all of them.
+FATES = ("in_norm", "late", "returned", "dismissed", "waiting", "lost")
 _TONES = {"reached": Tone.GOOD, "client_returned": Tone.GOOD, "attempted": Tone.WARN, "open": Tone.BAD}
 
 
 def callbacks(
-    found: Sequence[Row], stretch: Stretch, zone: tzinfo, names: Names, steps: Sequence[Sequence[str]] = ()
+    found: Sequence[Row],
+    stretch: Stretch,
+    zone: tzinfo,
+    names: Names,
+    steps: Sequence[Sequence[str]] = (),
+    figures: Json | None = None,
 ) -> Exhibit:
-    """The exhibit of `pbxmonitor.reporting.callbacks`; `steps` are whom each step of the chain tells."""
+    """The exhibit of `pbxmonitor.reporting.callbacks` and of its `callback_figures`.
+
+    `steps` are whom each step of the chain tells.
+    """
     columns = (
         Column(key="opened_at", kind=Kind.MOMENT),
         Column(key="number", kind=Kind.PHONE),
@@ -41,7 +52,41 @@ def callbacks(
         sheet=tr("report.callbacks.name"),
         zone=zone,
     )
-    return Exhibit(rows=list(found), tables=(table, _saved(found, steps, zone)), flat=table)
+    told = () if figures is None else (_owners(figures, names, zone), *_teams(figures, zone))
+    return Exhibit(rows=list(found), tables=(table, *told, _saved(found, steps, zone)), flat=table)
+
+
+def _owners(figures: Json, names: Names, zone: tzinfo) -> Table:
+    """By whose they are, and all of them together at the end."""
+    rows = [
+        {"person": names(each["agent"]) if each["agent"] else tr("digest.no_owner")} | each
+        for each in figures["owners"]
+    ]
+    if len(rows) > 1:
+        rows.append({"person": tr("report.callbacks.all")} | figures["total"])
+    return _figures("report.callbacks.owners", Column(key="person"), rows, zone)
+
+
+def _teams(figures: Json, zone: tzinfo) -> tuple[Table, ...]:
+    """By team, where there are several."""
+    rows = [each | {"team": each["team"] or tr("report.callbacks.no_team")} for each in figures["teams"]]
+    return (_figures("report.callbacks.teams", Column(key="team"), rows, zone),) if len(rows) > 1 else ()
+
+
+def _figures(title: str, first: Column, rows: Sequence[Mapping[str, object]], zone: tzinfo) -> Table:
+    columns = (
+        first,
+        count("opened"),
+        share("in_norm_share"),
+        duration("tried_median_s"),
+        duration("tried_p90_s"),
+        count("reached_clients", value=lambda row: row["reached"]),
+        duration("reached_median_s"),
+        duration("reached_p90_s"),
+        *(count(f"fate.{fate}", value=lambda row, fate=fate: row[fate]) for fate in FATES),
+    )
+    empty = tr("report.callbacks.empty")
+    return Table(title=tr(title), empty=empty, columns=columns, rows=tuple(rows), sheet=tr(title), zone=zone)
 
 
 def open_callbacks(found: Sequence[Row], zone: tzinfo, names: Names) -> Table:
@@ -80,16 +125,16 @@ def _saved(found: Sequence[Row], steps: Sequence[Sequence[str]], zone: tzinfo) -
     )
 
 
-def step_name(step: int, steps: Sequence[Sequence[str]]) -> str:
+def step_name(step: int, steps: Sequence[Sequence[str]], language: str | None = None) -> str:
     """The step's number and whom it told; 0 is before any."""
     if step == 0:
-        return tr("report.saved.before")
-    told = ", ".join(_word(word) for word in steps[step - 1]) if step <= len(steps) else ""
+        return tr("report.saved.before", language=language)
+    told = ", ".join(_word(word, language) for word in steps[step - 1]) if step <= len(steps) else ""
     return f"{step}. {told}".strip()
 
 
-def _word(word: str) -> str:
-    return tr(f"value.told.{word}") if word in TOLD else word
+def _word(word: str, language: str | None) -> str:
+    return tr(f"value.told.{word}", language=language) if word in TOLD else word
 
 
 def _step(row: Row, steps: Sequence[Sequence[str]]) -> str | None:

@@ -134,7 +134,15 @@ class Answer:
 class Http:
     """One connection pool to a channel's server; nothing that it raises holds one of its secrets."""
 
-    def __init__(self, who: str, reach: Reach, clock: Clock, *secrets: SecretStr | None) -> None:
+    def __init__(
+        self,
+        who: str,
+        reach: Reach,
+        clock: Clock,
+        *secrets: SecretStr | None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`transport` in place of the usual way to the network; it then decides whom to trust."""
         self._who = who
         self._clock = clock
         self._patience = reach.timeout.total_seconds()
@@ -147,6 +155,7 @@ class Http:
             verify=_shared_trust(reach.ca_file),
             headers={"User-Agent": "pbxmonitor", "Accept-Encoding": "identity"},
             trust_env=False,
+            transport=transport,
         )
 
     async def aclose(self) -> None:

@@ -28,6 +28,7 @@ from pbxmonitor.periods import Stretch
 from pbxmonitor.screen import show
 from pbxmonitor.settings import Settings, load
 from pbxmonitor.simulator.live import PACE, Clinic
+from pbxmonitor.simulator.mailbox import Mailbox
 from pbxmonitor.simulator.past import write_past
 from pbxmonitor.simulator.pbx import Login, SimulatedPbx, simulated_pbx
 from pbxmonitor.simulator.recordings import Recording, bundled, recording
@@ -112,8 +113,8 @@ async def demo(plan: Plan, clock: Clock) -> None:
     _obey_signals(stop)
     login = Login(username="demo", secret=secrets.token_urlsafe(16))
     clinic = None if plan.tapes else Clinic(now=began, pace=PACE * plan.speed)
-    async with simulated_pbx(clock, login) as pbx:
-        settings = load(_write_settings(plan, clinic, pbx, login))
+    async with simulated_pbx(clock, login) as pbx, Mailbox().serve() as mailbox:
+        settings = load(_write_settings(plan, clinic, pbx, login, mailbox))
         speak(settings.language)
         log.info("demo_began", recordings=len(plan.tapes), speed=plan.speed, directory=str(plan.directory))
         await _run(plan, clinic, settings, pbx, stop)
@@ -177,12 +178,12 @@ def _obey_signals(stop: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
 
 
-def _write_settings(plan: Plan, clinic: Clinic | None, pbx: SimulatedPbx, login: Login) -> Path:
+def _write_settings(plan: Plan, clinic: Clinic | None, pbx: SimulatedPbx, login: Login, mailbox: Mailbox) -> Path:
     """The settings as an operator would write them, for that PBX and a database of its own."""
     plan.directory.mkdir(parents=True, exist_ok=True)
     path = plan.directory / "pbxmonitor.toml"
     text = _SETTINGS.format(
-        site=clinic.settings if clinic is not None else _scaled_policy(plan.speed),
+        site=_scaled_policy(plan.speed) if clinic is None else clinic.settings(mailbox.url, secrets.token_urlsafe(24)),
         directory=plan.directory.resolve(),
         database=_DATABASE,
         node=NODE,

@@ -56,10 +56,29 @@ supervisors = ["elena"]
 [people.elena]
 name = "Елена Орлова"
 role = "supervisor"
-
+{reads}
 [people.director]
 name = "Павел Громов"
 role = "director"
+{reads}"""
+# With somewhere for messages to arrive: everybody reads them there, and the director his digests.
+_READS: Final = """channels = ["webhook"]
+addresses = {{ webhook = "{url}" }}
+"""
+_MESSAGES: Final = """
+[notify.webhook]
+secret = "{secret}"
+
+[[digests]]
+kind = "daily"
+to = ["director"]
+charts = false
+
+[[digests]]
+kind = "callbacks"
+days = 3
+to = ["supervisor", "director"]
+charts = false
 """
 
 
@@ -84,15 +103,16 @@ class Clinic:
     def today(self) -> date:
         return self.now.astimezone(self.zone).date()
 
-    @property
-    def settings(self) -> str:
-        """The settings of its people and its rules, without database and PBX."""
+    def settings(self, mailbox: str | None = None, secret: str = "") -> str:
+        """The settings of its people and its rules, without database and PBX; messages go to that url, if any."""
+        reads = _READS.format(url=mailbox) if mailbox is not None else ""
         named = "".join(
-            f'\n[people.{agent}]\nname = "{person.name}"\ndevices = ["PJSIP/{agent}"]\n'
+            f'\n[people.{agent}]\nname = "{person.name}"\ndevices = ["PJSIP/{agent}"]\n{reads}'
             for agent, person in PEOPLE.items()
         )
         agents = ", ".join(f'"{agent}"' for agent in PEOPLE)
-        return _HEAD.format(zone=self.zone.key, agents=agents) + named
+        sent = _MESSAGES.format(secret=secret) if mailbox is not None else ""
+        return _HEAD.format(zone=self.zone.key, agents=agents, reads=reads) + named + sent
 
     def past(self) -> Iterator[Recording]:
         """The days behind, oldest first; the last of them is today up to a moment ago."""

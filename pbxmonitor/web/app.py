@@ -21,7 +21,8 @@ from pbxmonitor.texts import tr
 from pbxmonitor.web import api, pages
 from pbxmonitor.web.api.health import outside
 from pbxmonitor.web.auth import COOKIE
-from pbxmonitor.web.headers import below, bounded, safe
+from pbxmonitor.web.headers import CSP, below, bounded, counted, csp_with, safe
+from pbxmonitor.web.limits import Limits
 from pbxmonitor.web.passwords import Passwords
 from pbxmonitor.web.problems import answer_problems, problem_responses
 from pbxmonitor.web.rendering import address, language_of
@@ -30,6 +31,12 @@ from pbxmonitor.web.throttle import Throttle
 
 API: Final = "/api/v1"
 _STATIC: Final = Path(__file__).parent / "static"
+_ICONS: Final = (
+    ("icon.svg", "any", "image/svg+xml", "any"),
+    ("icon-192.png", "192x192", "image/png", "any"),
+    ("icon-512.png", "512x512", "image/png", "any"),
+    ("icon-maskable-512.png", "512x512", "image/png", "maskable"),
+)
 _COMPRESSED_FROM: Final = 600
 _START: Final = "now"
 
@@ -40,7 +47,7 @@ class Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             scope = below(scope, self.state.root)
-            receive, send = bounded(scope, receive), safe(scope, send)
+            receive, send = bounded(scope, receive), counted(scope, safe(scope, send, self.state.csp))
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
@@ -71,9 +78,12 @@ def make_app(site: Site, *, metrics: Metrics | None = None, passwords: Passwords
     )
     made.state.site = site
     made.state.root = web_of(site.settings).root_path
+    oidc = web_of(site.settings).oidc
+    made.state.csp = csp_with(oidc.origin) if oidc is not None else CSP
     made.state.metrics = metrics or Metrics()
     made.state.passwords = passwords or Passwords()
     made.state.throttle = Throttle(site.clock)
+    made.state.limits = Limits(web_of(site.settings), site.clock)
     made.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM, compresslevel=5)
     answer_problems(made)
     _include_all(made)
@@ -101,7 +111,7 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
 def _described(made: FastAPI) -> dict[str, Any]:
     described = get_openapi(title=made.title, version=made.version, routes=made.routes)
     described.setdefault("components", {})["securitySchemes"] = {
-        "token": {"type": "http", "scheme": "bearer", "description": "A token; scopes: read, act."},
+        "token": {"type": "http", "scheme": "bearer", "description": "A token; scopes: read, act, hooks."},
         "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
     }
     described["security"] = [{"token": []}, {"session": []}]
@@ -120,7 +130,6 @@ async def home(request: Request) -> Response:
 @frame.get("/manifest.webmanifest")
 async def manifest(request: Request) -> Response:
     """What a telephone needs to keep us among its apps."""
-    icon = {"src": address(request, "static/icon.svg"), "sizes": "any", "type": "image/svg+xml", "purpose": "any"}
     language = language_of(request)
     content = {
         "name": tr("web.title", language=language),
@@ -132,7 +141,10 @@ async def manifest(request: Request) -> Response:
         "display": "standalone",
         "background_color": "#f6f7f6",
         "theme_color": "#0b5d52",
-        "icons": [icon],
+        "icons": [
+            {"src": address(request, f"static/{name}"), "sizes": sizes, "type": kind, "purpose": purpose}
+            for name, sizes, kind, purpose in _ICONS
+        ],
     }
     caching = {"Cache-Control": "no-cache"}
     return JSONResponse(content, headers=caching, media_type="application/manifest+json")

@@ -6,11 +6,14 @@ from typing import Any, Final
 
 from pbxmonitor.domain.alerts import Rule
 from pbxmonitor.domain.escalation import Step
-from pbxmonitor.settings import HoursSettings, Settings
+from pbxmonitor.in_force import OPEN_KINDS, kind_of
+from pbxmonitor.settings import Settings
 from pbxmonitor.settings_alerts import AlertSettings, to_rules
 from pbxmonitor.settings_digests import DigestSettings
 from pbxmonitor.settings_errors import SettingsError
+from pbxmonitor.settings_fixed import is_fixed, usual_rule
 from pbxmonitor.settings_people import PersonSettings
+from pbxmonitor.settings_policy import HoursSettings
 from pbxmonitor.settings_values import DAYS
 from pbxmonitor.store.links import Link
 from pbxmonitor.texts import tr
@@ -21,7 +24,7 @@ from pbxmonitor.work.office import checked
 # Where people present themselves by a code.
 LINKED: Final = "telegram"
 # An address there is no key to the channel: whoever knows it can read or send nothing by it.
-_OPEN_KINDS: Final = frozenset({"email", "sms_ru", "smsc"})
+_OPEN_KINDS: Final = OPEN_KINDS - {LINKED}
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -51,6 +54,7 @@ def people(settings: Settings, linked: Sequence[Link], sight: Sight) -> Iterator
             "devices": written(entry.devices),
             "mobiles": sight.text(written(entry.mobiles)),
             "ways": [_way(settings, key, entry, name, links, sight) for name in _channels(settings, entry)],
+            "fixed": is_fixed(settings, "people", key),
         }
 
 
@@ -74,15 +78,12 @@ def _way(
     return Way(channel=name, kind=kind, address=shown, linked=links.get((name, key)))
 
 
-def kind_of(settings: Settings, channel: str) -> str:
-    """What kind of channel that is: it says so, or is named so."""
-    return str(settings.notify[channel].get("kind", channel))
-
-
-def teams(settings: Settings) -> Iterator[dict[str, str]]:
+def teams(settings: Settings) -> Iterator[dict[str, Any]]:
     """The teams, who is in them, and their own goals."""
     for key, team in settings.teams.items():
         yield {
+            "key": key,
+            "fixed": is_fixed(settings, "teams", key),
             "name": team.name or key,
             "people": _names(settings, team.people),
             "supervisors": _names(settings, team.supervisors),
@@ -140,6 +141,8 @@ def rules(settings: Settings, language: str) -> list[dict[str, Any]]:
             "title": title_of(rule, language),
             "to": ", ".join(told(settings, word, language) for word in rule.to),
             "values": _own(table, ("kind", "name", "title", "to")),
+            "fixed": is_fixed(settings, "alerts", rule.name),
+            "usual": usual_rule(settings, rule.name),
         }
         for table, rule in found
     ]
@@ -150,16 +153,18 @@ def title_of(rule: Rule, language: str) -> str:
     return rule.title or tr(f"alert.{'away_in_peak' if rule.in_peak else rule.kind}.title", language=language)
 
 
-def digests(settings: Settings, language: str) -> list[dict[str, Any]]:
-    """The digests: what, when, to whom."""
+def digests(settings: Settings, keys: Sequence[str], language: str) -> list[dict[str, Any]]:
+    """The digests: what, when, to whom; `keys` are those of what is kept, where the file has none."""
+    mine = [*keys, *[""] * len(settings.digests)]
     return [
         {
+            "key": "" if is_fixed(settings, "digests") else key,
             "kind": tr(f"web.settings.digest.{plan.kind}", language=language),
             "at": _at(plan, language),
             "to": ", ".join(told(settings, word, language) for word in plan.to),
             "values": _own(plan, ("kind", "at", "on", "to")),
         }
-        for plan in settings.digests
+        for plan, key in zip(settings.digests, mine, strict=False)
     ]
 
 
@@ -169,7 +174,7 @@ def _at(plan: DigestSettings, language: str) -> str:
 
 
 def _own(table: AlertSettings | DigestSettings, without: Sequence[str]) -> list[Value]:
-    return [each for each in values(table, without=without) if each.fixed]
+    return [each for each in values(table, without=without) if each.said]
 
 
 def told(settings: Settings, word: str, language: str) -> str:

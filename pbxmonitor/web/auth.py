@@ -9,6 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from math import ceil
 from secrets import token_bytes
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,8 +24,10 @@ from pbxmonitor.store.actions import audit
 from pbxmonitor.store.debts import Key
 from pbxmonitor.store.sessions import ACT, NOTED_EVERY, READ, Session, Token, session_of, token_of, token_used, touch
 from pbxmonitor.store.types import reading, writing
+from pbxmonitor.web.limits import Limits
 from pbxmonitor.web.problems import LoginNeeded, Problem, asks_api
 from pbxmonitor.web.site import Site, site_of
+from pbxmonitor.web.throttle import neighbourhood
 from pbxmonitor.web.viewer import Role, Viewer
 
 COOKIE: Final = "pbxmonitor_session"
@@ -51,10 +54,7 @@ async def page_viewer(request: Request) -> Viewer:
 
 async def api_viewer(request: Request) -> Viewer:
     """Whom a program or a page's script asks for: by session, or by a token with the scope for it."""
-    found = await known(request)
-    if found is None:
-        raise Problem(401, headers={"WWW-Authenticate": "Bearer"})
-    return await _checked(request, found)
+    return await _api_viewer(request)
 
 
 async def checked_form(request: Request) -> Viewer:
@@ -64,11 +64,14 @@ async def checked_form(request: Request) -> Viewer:
     return viewer
 
 
-def require(role: Role) -> Callable[[Request], Awaitable[Viewer]]:
-    """A dependency, for pages and the API alike: the viewer, who has at least that role, or 403."""
+def require(role: Role, scope: str | None = None) -> Callable[[Request], Awaitable[Viewer]]:
+    """A dependency, for pages and the API alike: the viewer, who has at least that role, or 403.
+
+    A token needs that scope, where one is named, in place of those for looking and changing.
+    """
 
     async def viewer_with_role(request: Request) -> Viewer:
-        viewer = await (api_viewer if asks_api(request) else page_viewer)(request)
+        viewer = await (_api_viewer(request, scope) if asks_api(request) else page_viewer(request))
         if not viewer.at_least(role):
             raise Problem(403)
         return viewer
@@ -103,14 +106,14 @@ async def known(request: Request) -> Known | None:
 
 
 def viewer_of(site: Site, found: Known, request: Request) -> Viewer:
-    """What that account may see. A supervisor whom the settings do not know as one sees his own things only."""
+    """What that account may see. A supervisor whom nobody knows as one sees his own things only."""
     account, roster = found.account, site.duties.roster
     person = roster.people.get(account.person or "")
     return Viewer(
         account=account.name,
         role=_role_of(account, roster),
         person=account.person,
-        teams=person.leads if person is not None else frozenset(),
+        teams=(person.leads if person is not None else frozenset()) | account.leads,
         language=account.language,
         whole_numbers=account.whole_numbers,
         csrf=csrf_of(request.cookies.get(COOKIE, "")) if found.session is not None else "",
@@ -173,6 +176,11 @@ def _own_hosts(request: Request) -> set[str]:
     return {host for host in named if host}
 
 
+def is_secure(request: Request) -> bool:
+    """Whether cookies are for https only."""
+    return _secure(web_of(site_of(request).settings), request)
+
+
 def _secure(web: WebSettings, request: Request) -> bool:
     return web.secure_cookies == "always" or (web.secure_cookies == "auto" and request.url.scheme == "https")
 
@@ -180,7 +188,8 @@ def _secure(web: WebSettings, request: Request) -> bool:
 def _role_of(account: Account, roster: Roster) -> Role:
     role = Role(account.role)
     person = roster.people.get(account.person or "")
-    if role is Role.SUPERVISOR and (person is None or (person.role is Rank.EMPLOYEE and not person.leads)):
+    known = person is not None and (person.role is not Rank.EMPLOYEE or bool(person.leads))
+    if role is Role.SUPERVISOR and not known and not account.leads:
         return Role.EMPLOYEE
     return role
 
@@ -211,10 +220,41 @@ async def _by_token(request: Request, secret: str) -> Known | None:
     return Known(account=account, token=token)
 
 
-async def _checked(request: Request, found: Known) -> Viewer:
+async def _api_viewer(request: Request, scope: str | None = None) -> Viewer:
+    found = await known(request)
+    if found is None:
+        _count(request, f"address {neighbourhood(address_of(request))}")
+        raise Problem(401, headers={"WWW-Authenticate": "Bearer"})
+    return await _checked(request, found, scope)
+
+
+def key_of(found: Known) -> str:
+    """Whom what is asked is counted to: a token, or a session."""
+    return f"token {found.token.id}" if found.token is not None else f"session {found.session and found.session.digest}"
+
+
+def holder_of(request: Request) -> str:
+    """Whom a stream is counted to: a token, or an account with all its browsers."""
+    found: Known = request.state.known
+    return f"token {found.token.id}" if found.token is not None else f"account {found.account.name}"
+
+
+def _count(request: Request, key: str) -> None:
+    """Count the request, once; 429 when there were too many."""
+    if hasattr(request.state, "asked"):
+        return
+    limits: Limits = request.app.state.limits
+    asked = request.state.asked = limits.requests.take(key)
+    if asked is not None and asked.wait_s:
+        raise Problem(429, headers={"Retry-After": str(ceil(asked.wait_s))})
+
+
+async def _checked(request: Request, found: Known, scope: str | None = None) -> Viewer:
     """The viewer, once it is sure that he may do this at all."""
+    _count(request, key_of(found))
     changes = request.method not in _SAFE
-    if found.token is not None and (ACT if changes else READ) not in found.token.scopes:
+    needed = scope or (ACT if changes else READ)
+    if found.token is not None and needed not in found.token.scopes:
         raise Problem(403, "web.error.scope")
     if found.session is not None and changes:
         await _check_csrf(request)

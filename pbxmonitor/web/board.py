@@ -37,6 +37,7 @@ class Column(StrEnum):
     CLOSED = "closed"
 
 
+COLUMNS: Final = tuple(column.value for column in Column)
 # The deeds that a callback's history tells; ringing the phone is not the store's.
 _DEEDS: Final = (*(hand.value for hand in Hand), "call")
 
@@ -84,13 +85,19 @@ def _visible(sight: Sight) -> Iterable[Condition]:
 def board(
     connection: sa.Connection, sight: Sight, now: datetime, since: datetime, limit: int
 ) -> dict[Column, list[Card]]:
-    """All columns: open ones by their deadline, those closed from that moment on, the last first; so many of each."""
+    """All columns, so many of each: those in time by their deadline, overdue ones and those closed since from the last.
+
+    Who has been waiting for a minute can still be won; who was forgotten a week ago has gone elsewhere.
+    """
     open_ones = sa.select(schema.callback).where(_C.state.in_(_OPEN), *_visible(sight)).limit(limit)
     over = (_C.closed_at >= since, _C.state.not_in(_OPEN))
     closed = sa.select(schema.callback).where(*over, *_visible(sight)).limit(limit)
     wanted = (
-        open_ones.where(_C.due_at < now).order_by(_C.due_at, _C.node, _C.call),
-        open_ones.where(_C.due_at >= now).order_by(_C.due_at, _C.node, _C.call),
+        open_ones.where(_C.due_at < now).order_by(_C.due_at.desc(), _C.node, _C.call),
+        *(
+            open_ones.where(_C.due_at >= now, _C.state == state).order_by(_C.due_at, _C.node, _C.call)
+            for state in _OPEN
+        ),
         closed.order_by(_C.closed_at.desc(), _C.node, _C.call),
     )
     found: dict[Column, list[Card]] = {column: [] for column in Column}
@@ -127,19 +134,23 @@ def of_agent(
     connection: sa.Connection, sight: Sight, agent: str, begin: datetime, end: datetime, now: datetime, limit: int
 ) -> list[Card]:
     """The newest callbacks of that time which the agent owns, took or closed."""
-    mine = sa.or_(_C.owner == agent, _C.taken_by == agent, _C.rescuer == agent)
-    wanted = sa.select(schema.callback).where(mine, _C.opened_at >= begin, _C.opened_at < end)
+    wanted = sa.select(schema.callback).where(_of_agent(agent), _C.opened_at >= begin, _C.opened_at < end)
     rows = connection.execute(wanted.order_by(_C.opened_at.desc(), _C.node, _C.call).limit(limit)).all()
     return cards(connection, sight, rows, now)
 
 
+def _of_agent(agent: str) -> Condition:
+    return sa.or_(_C.owner == agent, _C.taken_by == agent, _C.rescuer == agent)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which callbacks: of that column, opened in that span, after that one; None asks for nothing in particular."""
+    """Which callbacks: of that column and agent, opened in that span, after that one; None: of any."""
 
     column: Column | None = None
     span: tuple[datetime, datetime] | None = None
     node: str | None = None
+    agent: str | None = None
     limit: int = 50
     after: Cursor | None = None
 
@@ -158,6 +169,8 @@ def _asked(wanted: Wanted, now: datetime) -> Iterable[Condition]:
     yield from _in_column(wanted.column, now)
     if wanted.node is not None:
         yield _C.node == wanted.node
+    if wanted.agent is not None:
+        yield _of_agent(wanted.agent)
     if wanted.span is not None:
         yield sa.and_(_C.opened_at >= wanted.span[0], _C.opened_at < wanted.span[1])
     if wanted.after is not None:

@@ -10,6 +10,7 @@ from secrets import token_hex
 from typing import Final
 
 from pbxmonitor.domain.view import Json, stamp
+from pbxmonitor.web.board import COLUMNS
 from pbxmonitor.web.now import SECTIONS, View, changed
 from pbxmonitor.web.viewer import Role, Viewer
 
@@ -20,14 +21,26 @@ Shape = Callable[[str, Json], Json]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """Viewers to whom the very same is shown; `said` in words for a page, else bare values."""
+    """Viewers to whom the very same is shown; `said` in words for a page, else bare values.
+
+    `board`: the board of callbacks in place of what is going on.
+    """
 
     viewer: Viewer
     said: bool
+    board: bool = False
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """What its view is made of."""
+        return COLUMNS if self.board else SECTIONS
 
 
-def kind_of(viewer: Viewer, *, said: bool, masked: bool = False) -> Kind:
-    """What kind of viewer that is: everybody who sees all, in one language, is one."""
+def kind_of(viewer: Viewer, *, said: bool, masked: bool = False, board: bool = False) -> Kind:
+    """What kind of viewer that is: everybody who sees all, in one language, is one.
+
+    On the board it matters who he is: what he may do with a client depends on who has taken him.
+    """
     alike = replace(
         viewer,
         account="",
@@ -36,8 +49,8 @@ def kind_of(viewer: Viewer, *, said: bool, masked: bool = False) -> Kind:
         whole_numbers=viewer.whole_numbers and not masked,
     )
     if viewer.sees_all():
-        alike = replace(alike, role=Role.MANAGER, person=None, teams=frozenset())
-    return Kind(viewer=alike, said=said)
+        alike = replace(alike, role=Role.MANAGER, person=viewer.person if board else None, teams=frozenset())
+    return Kind(viewer=alike, said=said, board=board)
 
 
 class Channel:
@@ -45,7 +58,7 @@ class Channel:
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
-        self.view: View = {section: {} for section in SECTIONS}
+        self.view: View = {section: {} for section in kind.sections}
         self.version = 0
         self.beats = 0
         self.watchers = 0
@@ -54,7 +67,7 @@ class Channel:
         self._at: datetime | None = None
         self._patches: deque[bytes] = deque(maxlen=KEPT)
         self._whole = b""
-        self._shaped: Mapping[str, Mapping[str, tuple[Json, Json]]] = {section: {} for section in SECTIONS}
+        self._shaped: Mapping[str, Mapping[str, tuple[Json, Json]]] = {section: {} for section in kind.sections}
 
     @property
     def id(self) -> str:

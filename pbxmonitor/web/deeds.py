@@ -70,7 +70,7 @@ def shown(line: Line, sight: Sight) -> Json:
     details = {name: value for name, value in line.details.items() if value not in (None, "", {}, [])}
     return {
         "at": line.at,
-        "who": sight.full_name(line.who) or line.who,
+        "who": sight.full_name(line.person) or line.who,
         "login": sight.text(line.who),
         "action": tr(key, language=sight.language) if known else line.action,
         "node": line.node,

@@ -142,28 +142,88 @@ def _ticks(seconds: float) -> Iterator[Tick]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of a chart from the bottom up; `parts` are (look, bottom, height), in per cent of the height."""
+    """A column of a chart from the bottom up; `parts` are (look, top, height), in per cent of the height.
+
+    `value` is what stands above it, whose foot is `head`.
+    """
 
     x: float
     width: float
     parts: Sequence[tuple[str, float, float]]
     label: str
     title: str
+    value: str = ""
+    head: float = 100.0
 
 
-def columns(values: Sequence[tuple[str, Sequence[tuple[str, float]], str]]) -> list[Column]:
-    """Stacked columns side by side: (label, parts as (look, value), title), in scale with the highest of them."""
-    highest = max((sum(value for _, value in parts) for _, parts, _ in values), default=0.0) or 1.0
-    width = 100 / max(len(values), 1)
+# A chart of few columns leaves room for others; above the highest of them stands its value.
+_FEWEST, _ROOM = 7, 0.86
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What a column is drawn of: its label, parts as (look, value), a title, and what stands above it."""
+
+    label: str
+    parts: Sequence[tuple[str, float]]
+    title: str
+    value: str = ""
+
+    @property
+    def sum(self) -> float:
+        return sum(value for _, value in self.parts)
+
+
+def columns(stacks: Sequence[Stack], least: float = 0.0) -> list[Column]:
+    """Stacked columns side by side, in scale with the highest of them, or with that value if none is as high."""
+    highest = max((each.sum for each in stacks), default=0.0)
+    top_value = max(highest, least) / _ROOM or 1.0
+    width = 100 / max(len(stacks), _FEWEST)
     found = []
-    for number, (label, parts, title) in enumerate(values):
+    for number, each in enumerate(stacks):
         stacked, top = [], 0.0
-        for look, value in parts:
-            height = round(value / highest * 100, 2)
+        for look, value in each.parts:
+            height = round(value / top_value * 100, 2)
             top += height
             stacked.append((look, round(100 - top, 2), height))
         x = round(number * width + width * 0.1, 2)
-        found.append(Column(x=x, width=round(width * 0.8, 2), parts=stacked, label=label, title=title))
+        found.append(
+            Column(
+                x=x,
+                width=round(width * 0.8, 2),
+                parts=stacked,
+                label=each.label,
+                title=each.title,
+                value=each.value,
+                head=round(100 - top, 2),
+            )
+        )
+    return found
+
+
+def height_of(value: float, stacks: Sequence[Stack], least: float = 0.0) -> float:
+    """Where that value lies in the chart of those, in per cent from the top."""
+    return round(100 - value / (max(least, *(each.sum for each in stacks)) / _ROOM or 1.0) * 100, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A part of a bar from left to right, in per cent of it."""
+
+    x: float
+    width: float
+    look: str
+    title: str
+
+
+def shares(parts: Sequence[tuple[str, int, str]]) -> list[Share]:
+    """One bar of all of them together: (look, count, title); what is nothing has no part."""
+    whole, seen, found = sum(count for _, count, _ in parts), 0, []
+    for look, count, title in parts:
+        if count:
+            x = round(seen / whole * 100, 2)
+            found.append(Share(x=x, width=round(count / whole * 100, 2), look=look, title=title))
+        seen += count
     return found
 
 

@@ -1,7 +1,7 @@
-"""The journal as a file: exactly the calls that the filter wants and the viewer may see, oldest first."""
+"""The journal as a file, exactly the calls that the filter wants and the viewer may see, oldest first; and reports."""
 
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,8 @@ from starlette.concurrency import run_in_threadpool
 
 from pbxmonitor.columns import Table
 from pbxmonitor.domain.view import Json
+from pbxmonitor.exhibits import Exhibit
+from pbxmonitor.periods import Stretch
 from pbxmonitor.store.journal import Cursor, Page
 from pbxmonitor.store.types import reading
 from pbxmonitor.tables import BOM, journal_table, to_csv
@@ -76,13 +78,33 @@ def _text(site: Site, language: str, rows: Sequence[Json]) -> str:
 
 
 def _workbook(site: Site, language: str, rows: Sequence[Json]) -> Path:
+    speak(language)
+    return _written((replace(_table(site, rows), sheet=tr("report.journal.name")),))
+
+
+def _written(tables: Sequence[Table]) -> Path:
     from pbxmonitor.spreadsheets import to_xlsx
 
-    speak(language)
     with tempfile.NamedTemporaryFile(prefix="pbxmonitor-", suffix=".xlsx", delete=False) as file:
         path = Path(file.name)
-    to_xlsx((replace(_table(site, rows), sheet=tr("report.journal.name")),), path)
+    to_xlsx(tables, path)
     return path
+
+
+async def report_of(make: Callable[[], Exhibit], form: str, name: str, stretch: Stretch, language: str) -> Response:
+    """The report that `make` gives, in that language: its flat table as CSV, or all its tables as a workbook."""
+    headers = _headers(name, stretch, form)
+    if form == "csv":
+        text = await run_in_threadpool(lambda: to_csv(_in(language, make).flat))
+        return Response(text, headers=headers, media_type="text/csv")
+    path = await run_in_threadpool(lambda: _written(_in(language, make).tables))
+    gone = BackgroundTask(path.unlink, missing_ok=True)
+    return FileResponse(path, headers=headers, media_type=_XLSX, background=gone)
+
+
+def _in(language: str, make: Callable[[], Exhibit]) -> Exhibit:
+    speak(language)  # of this thread's own context
+    return make()
 
 
 def _table(site: Site, rows: Sequence[Json]) -> Table:
@@ -90,5 +112,9 @@ def _table(site: Site, rows: Sequence[Json]) -> Table:
 
 
 def _named(what: Asked, suffix: str) -> dict[str, str]:
-    days = f"{what.stretch.begin:%Y-%m-%d}_{what.stretch.end:%Y-%m-%d}"
-    return {"Content-Disposition": f'attachment; filename="calls_{days}.{suffix}"', "Cache-Control": "no-store"}
+    return _headers("calls", what.stretch, suffix)
+
+
+def _headers(name: str, stretch: Stretch, suffix: str) -> dict[str, str]:
+    days = f"{stretch.begin:%Y-%m-%d}_{stretch.end:%Y-%m-%d}"
+    return {"Content-Disposition": f'attachment; filename="{name}_{days}.{suffix}"', "Cache-Control": "no-store"}

@@ -24,7 +24,12 @@ HSTS: Final = "max-age=31536000"
 LARGEST_BODY: Final = 1 << 20
 
 
-def safe(scope: Scope, send: Send) -> Send:
+def csp_with(origin: str) -> str:
+    """The policy where a form of ours may end at that origin, too: browsers ask it of a redirect as well."""
+    return CSP.replace("form-action 'self'", f"form-action 'self' {origin}")
+
+
+def safe(scope: Scope, send: Send, csp: str = CSP) -> Send:
     """`send` with the headers that keep a browser safe; what does not say otherwise is kept by no cache."""
     secure = scope["scheme"] == "https"
 
@@ -32,9 +37,23 @@ def safe(scope: Scope, send: Send) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers.update(SECURITY)
+            headers["Content-Security-Policy"] = csp
             headers.setdefault("Cache-Control", "no-store")
             if secure:
                 headers["Strict-Transport-Security"] = HSTS
+        await send(message)
+
+    return sending
+
+
+def counted(scope: Scope, send: Send) -> Send:
+    """`send` with what is left of the limits, where the request was counted (`asked` of its state)."""
+    state = scope.setdefault("state", {})
+
+    async def sending(message: Message) -> None:
+        asked = state.get("asked")
+        if message["type"] == "http.response.start" and asked is not None:
+            MutableHeaders(scope=message).update(asked.headers)
         await send(message)
 
     return sending

@@ -11,7 +11,7 @@ from typing import Final
 from pbxmonitor.domain.alerting import Alert
 from pbxmonitor.domain.roster import Roster
 from pbxmonitor.domain.view import Json, stamp
-from pbxmonitor.web.scene import Debt, Scene
+from pbxmonitor.web.scene import Debt, Scene, Today
 from pbxmonitor.web.tiles import Basis, agents_of, basis_of, queues_of, tile
 
 View = Mapping[str, Mapping[str, Json]]
@@ -24,6 +24,7 @@ class Board:
     def __init__(self) -> None:
         self._last: dict[str, dict[str, Json]] = {section: {} for section in SECTIONS}
         self._made: dict[str, tuple[Basis, Json]] = {}
+        self._debts: tuple[Today, Roster, datetime | None] | None = None
 
     def view(self, scene: Scene) -> View:
         """The whole view, of everybody, numbers whole; the figures are made for each viewer (now_seen)."""
@@ -34,10 +35,21 @@ class Board:
             "alerts": ((name, _alert(name, alert)) for name, alert in scene.today.alerts),
             "tiles": self._tiles(scene, owing),
             "queues": (pair for floor in scene.floors for pair in queues_of(floor, scene)),
-            "callbacks": ((f"{debt.node}/{debt.call}", _debt(debt, scene.roster)) for debt in scene.today.debts),
         }
-        self._last = {section: kept(self._last[section], dict(pairs)) for section, pairs in fresh.items()}
+        made = {section: kept(self._last[section], dict(pairs)) for section, pairs in fresh.items()}
+        self._last = {**made, "callbacks": self._callbacks(scene)}
         return self._last
+
+    def _callbacks(self, scene: Scene) -> dict[str, Json]:
+        """The very same as before until the rows are read again or one falls due: there may be a thousand of them."""
+        today, roster, until = self._debts or (None, None, None)
+        if today is scene.today and roster is scene.roster and (until is None or scene.now <= until):
+            return self._last["callbacks"]
+        today = scene.today
+        due = (debt.due_at for debt in today.debts if debt.due_at >= scene.now)
+        self._debts = today, scene.roster, min(due, default=None)
+        debts = ((f"{debt.node}/{debt.call}", _debt(debt, scene)) for debt in today.debts)
+        return kept(self._last["callbacks"], dict(debts))
 
     def _tiles(self, scene: Scene, owing: Mapping[str | None, int]) -> Iterator[tuple[str, Json]]:
         there = agents_of(scene)
@@ -74,7 +86,7 @@ def changed(before: View, now: View) -> dict[str, dict[str, Json | None]]:
     return patch
 
 
-def _debt(debt: Debt, roster: Roster) -> Json:
+def _debt(debt: Debt, scene: Scene) -> Json:
     return {
         "key": f"{debt.node}/{debt.call}",
         "node": debt.node,
@@ -85,9 +97,10 @@ def _debt(debt: Debt, roster: Roster) -> Json:
         "state": debt.state,
         "owner": debt.owner,
         "taken_by": debt.taken_by,
-        "who": roster.name_of(debt.whose),
+        "who": scene.roster.name_of(debt.whose),
         "opened_at": stamp(debt.opened_at),
         "due_at": stamp(debt.due_at),
+        "overdue": debt.due_at < scene.now,
         "snoozed_until": stamp(debt.snoozed_until),
         "missed": debt.missed,
         "attempts": debt.attempts,
@@ -118,14 +131,17 @@ def _flags(scene: Scene) -> Iterator[tuple[str, Json]]:
             yield _flag("not_followed", node, None)
     if scene.today.stale_since is not None:
         yield _flag("numbers_stale", "", scene.today.stale_since)
-    for node, lost_at, restored_at in scene.today.gaps:
+    for node, lost_at, restored_at, calls in scene.today.gaps:
         if restored_at is not None:
-            yield _flag("gap", node, lost_at, restored_at)
+            yield _flag("gap" if calls is None else "gap_repaired", node, lost_at, restored_at, calls)
 
 
-def _flag(kind: str, node: str, since: datetime | None, until: datetime | None = None) -> tuple[str, Json]:
+def _flag(
+    kind: str, node: str, since: datetime | None, until: datetime | None = None, calls: int | None = None
+) -> tuple[str, Json]:
     key = f"{kind}/{node}" + (f"/{stamp(since)}" if until is not None else "")
-    return key, {"key": key, "kind": kind, "node": node or None, "since": stamp(since), "until": stamp(until)}
+    span = {"since": stamp(since), "until": stamp(until)}
+    return key, {"key": key, "kind": kind, "node": node or None, **span, "calls": calls}
 
 
 def _counts(words: Iterable[str | None]) -> dict[str | None, int]:

@@ -1,35 +1,73 @@
 """What one viewer sees of the view of everybody, and the key figures of what he sees. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pbxmonitor.domain.agent import AgentState
 from pbxmonitor.domain.alerts import OF_QUEUES
 from pbxmonitor.domain.kpi import share
-from pbxmonitor.domain.view import Json, stamp
+from pbxmonitor.domain.roster import Roster
+from pbxmonitor.domain.view import Json
 from pbxmonitor.masking import masked_text
 from pbxmonitor.web.now import View
 from pbxmonitor.web.scene import Scene
 from pbxmonitor.web.viewer import Role, Viewer
 
-# A page shows so many open callbacks, the ones due first; the figures count all.
-MOST_CALLBACKS: Final = 20
+# A page shows so many open callbacks; the figures count all.
+MOST_CALLBACKS: Final = 12
 _AWAY: Final = (AgentState.DND, AgentState.PAUSED, AgentState.OFFLINE)
 _BUSY: Final = (AgentState.TALKING, AgentState.HOLD, AgentState.RINGING)
 
 
 def seen_by(viewer: Viewer, view: View, scene: Scene) -> View:
     """The view as he may see it: his people, their callbacks, alerts and queues; clients' numbers are still whole."""
-    mine = dict(view) if viewer.sees_all() else _own(viewer, view, scene)
-    figures = dict(_figures(viewer, mine, scene))
-    first = dict(list(mine["callbacks"].items())[:MOST_CALLBACKS])
-    return {**mine, "figures": figures, "callbacks": first}
+    eyes = _eyes_of(viewer, scene.roster)
+    mine = dict(view) if viewer.sees_all() else _own(viewer, view, eyes)
+    callbacks = _callbacks_seen(viewer, view["callbacks"], scene, eyes)
+    figures = dict(_figures(viewer, mine, scene, callbacks.figure))
+    return {**mine, "figures": figures, "callbacks": callbacks.first}
 
 
-def _own(viewer: Viewer, view: View, scene: Scene) -> dict[str, Mapping[str, Json]]:
-    def sees(agent: str | None) -> bool:
-        return agent is not None and viewer.sees(agent, scene.roster)
+@dataclass(frozen=True, slots=True)
+class _Callbacks:
+    """Of the callbacks of everybody those that a page shows, and the figure of all that the viewer sees."""
 
+    of: Mapping[str, Json]
+    first: dict[str, Json]
+    figure: Json
+
+
+def _callbacks_seen(viewer: Viewer, callbacks: Mapping[str, Json], scene: Scene, eyes: "_Eyes") -> _Callbacks:
+    """Made anew when they are others: there may be a thousand, and a view is made many times a second."""
+    known = eyes.callbacks
+    if known is not None and known.of is callbacks:
+        return known
+    sees = eyes.__getitem__
+
+    def concerned(debt: Json) -> bool:
+        """Whoever sees one of the two; what is nobody's yet is for everybody to take."""
+        whose = debt["owner"], debt["taken_by"]
+        return viewer.sees_all() or whose == (None, None) or any(map(sees, whose))
+
+    mine = {key: each for key, each in callbacks.items() if concerned(each)}
+    eyes.callbacks = _Callbacks(callbacks, _first(mine), _callbacks(viewer, mine.values(), scene))
+    return eyes.callbacks
+
+
+def _first(callbacks: Mapping[str, Json]) -> dict[str, Json]:
+    """Of the callbacks in the order they are due: those in time, then the overdue ones from the last.
+
+    Who has been waiting for a minute can still be won; who was forgotten a week ago has gone elsewhere.
+    """
+    known = list(callbacks.items())
+    late = sum(each["overdue"] for each in callbacks.values())
+    return dict([*known[late : late + MOST_CALLBACKS], *known[:late][::-1]][:MOST_CALLBACKS])
+
+
+def _own(viewer: Viewer, view: View, eyes: "_Eyes") -> dict[str, Mapping[str, Json]]:
+    sees = eyes.__getitem__
     queues = {
         key: {
             **queue,
@@ -44,18 +82,38 @@ def _own(viewer: Viewer, view: View, scene: Scene) -> dict[str, Mapping[str, Jso
     def concerns(alert: Json) -> bool:
         return sees(alert["agent"]) or (alert["kind"] in OF_QUEUES and (alert["node"], alert["subject"]) in led)
 
-    def concerned(debt: Json) -> bool:
-        """Whoever sees one of the two; what is nobody's yet is for everybody to take."""
-        whose = debt["owner"], debt["taken_by"]
-        return whose == (None, None) or any(map(sees, whose))
-
     return {
         "flags": view["flags"],
         "alerts": {key: each for key, each in view["alerts"].items() if concerns(each)},
         "tiles": {key: each for key, each in view["tiles"].items() if sees(each["agent"])},
         "queues": queues,
-        "callbacks": {key: each for key, each in view["callbacks"].items() if concerned(each)},
     }
+
+
+class _Eyes(dict[str | None, bool]):
+    """Whether a viewer sees an agent: asked of everybody in every view, and found out once."""
+
+    def __init__(self, viewer: Viewer, roster: Roster) -> None:
+        self.roster = roster
+        self.callbacks: _Callbacks | None = None
+        self._viewer = viewer
+
+    def __missing__(self, agent: str | None) -> bool:
+        seen = self[agent] = agent is not None and self._viewer.sees(agent, self.roster)
+        return seen
+
+
+@lru_cache(maxsize=1024)
+def _last_eyes(viewer: Viewer) -> list[_Eyes]:  # noqa: ARG001 - the key
+    return []
+
+
+def _eyes_of(viewer: Viewer, roster: Roster) -> _Eyes:
+    """Those of before, as long as the roster is the same."""
+    last = _last_eyes(viewer)
+    if not last or last[0].roster is not roster:
+        last[:] = [_Eyes(viewer, roster)]
+    return last[0]
 
 
 def _caller(caller: Json, is_his: bool) -> Json:
@@ -63,12 +121,14 @@ def _caller(caller: Json, is_his: bool) -> Json:
     return caller if is_his else {**caller, "call": None, "caller": None, "ringing": []}
 
 
-def _figures(viewer: Viewer, mine: Mapping[str, Mapping[str, Json]], scene: Scene) -> Iterator[tuple[str, Json]]:
+def _figures(
+    viewer: Viewer, mine: Mapping[str, Mapping[str, Json]], scene: Scene, callbacks: Json
+) -> Iterator[tuple[str, Json]]:
     figures = (
         *(_calls_of_all(scene) if viewer.sees_all() else _calls_of_some(mine["tiles"].values(), scene)),
         _waiting(mine["queues"].values()),
         _free(mine["tiles"].values()),
-        _callbacks(viewer, mine["callbacks"].values(), scene),
+        callbacks,
     )
     for order, figure in enumerate(figures):
         yield figure["key"], {**figure, "order": order}
@@ -117,8 +177,7 @@ def _count(states: list[str], wanted: Iterable[str]) -> int:
 
 def _callbacks(viewer: Viewer, callbacks: Collection[Json], scene: Scene) -> Json:
     """All that are open, not only the ones shown; of those opened today, how many were tried in time."""
-    now = stamp(scene.now) or ""
-    overdue = sum(each["due_at"] < now for each in callbacks)
+    overdue = sum(each["overdue"] for each in callbacks)
     count = len(callbacks)
     owners = scene.today.owed.items()
     owed = [each for owner, each in owners if viewer.sees_all() or (owner and viewer.sees(owner, scene.roster))]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from pbxmonitor.domain.agent import AgentState
+from pbxmonitor.domain.agent import FORWARDED, AgentState
 from pbxmonitor.domain.alerting import Alert, Said, What
 from pbxmonitor.domain.alerts import Rule
 from pbxmonitor.domain.call import Direction
@@ -21,6 +21,8 @@ from pbxmonitor.work.alert_words import words_of
 
 _BUSY: Final = (AgentState.TALKING, AgentState.HOLD, AgentState.RINGING)
 LUNCH: Final = "lunch"
+# Later than any moment, in seconds since 1970.
+_FAR: Final = 10**11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,8 @@ def _who(words: Words, item: Json) -> str:
 
 def _reason(words: Words, item: Json) -> str:
     """Why he is away, in the PBX's words or ours; the word of the state has said that it is lunch."""
+    if item["reason"] == FORWARDED:
+        return words.tr("reason.forwarded")
     reason = item["note"] or (item["reason"] if item["reason"] != LUNCH else None) or ""
     return "" if reason.casefold() == words.tr("state.lunch").casefold() else reason
 
@@ -121,7 +125,7 @@ def _callback(words: Words, item: Json) -> Json:
     tried = words.tr("callback.attempts", n=item["attempts"]) if item["attempts"] else words.tr("callback.untried")
     return {
         "key": item["key"],
-        "order": item["due_at"],
+        "order": _soonest(item),
         "number": words.number(item["number"]),
         "who": item["who"] or words.tr("callback.nobody"),
         "queue": item["queue"] or item["line"],
@@ -131,6 +135,13 @@ def _callback(words: Words, item: Json) -> Json:
         "taken": words.tr("callback.taken") if item["taken_by"] else "",
         "snoozed": words.tr("callback.snoozed", at=words.time(snoozed)) if snoozed else "",
     }
+
+
+def _soonest(item: Json) -> str:
+    """In time: the one due first; behind them the overdue ones, the last first (now_seen)."""
+    if not item["overdue"]:
+        return f"0 {item['due_at']}"
+    return f"1 {_FAR - datetime.fromisoformat(item['due_at']).timestamp():017.3f}"
 
 
 def _alert(words: Words, item: Json) -> Json:
@@ -145,8 +156,10 @@ def _alert(words: Words, item: Json) -> Json:
 
 def _flag(words: Words, item: Json) -> Json:
     moments = {name: words.time(item[name]) for name in ("since", "until") if item[name]}
-    text = words.tr(f"flag.{item['kind']}", **moments, **({"node": item["node"]} if item["node"] else {}))
-    return {"key": item["key"], "order": item["key"], "level": "calm" if item["kind"] == "gap" else "bad", "text": text}
+    named = ({"node": item["node"]} if item["node"] else {}) | ({} if item["calls"] is None else {"n": item["calls"]})
+    text = words.tr(f"flag.{item['kind']}", **moments, **named)
+    level = "calm" if item["kind"].startswith("gap") else "bad"
+    return {"key": item["key"], "order": item["key"], "level": level, "text": text}
 
 
 def _figure(words: Words, item: Json) -> Json:
@@ -195,23 +208,25 @@ _SAID: Final[Mapping[str, Callable[[Words, Json], Json]]] = {
 }
 
 
-def lapse(since: str | None, now: datetime) -> str:
-    """How long ago that was, as the script beside it counts on: 0:07, 12:30, 1:02:03."""
+def lapse(since: str | None, now: datetime, language: str) -> str:
+    """How long ago that was, as the script beside it counts on: 0:07, 12:30, 1:02:03, 2 d 4 h."""
     if since is None:
         return ""
-    return _span((now - datetime.fromisoformat(since)).total_seconds())
+    return _span((now - datetime.fromisoformat(since)).total_seconds(), language)
 
 
 def countdown(due: str, now: datetime, language: str) -> tuple[bool, str]:
     """Whether it is late, and by how much it is, or how long is left."""
     past = (now - datetime.fromisoformat(due)).total_seconds()
     key = "web.now.script.overdue" if past > 0 else "web.now.script.left"
-    return past > 0, tr(key, language=language, span=_span(abs(past)))
+    return past > 0, tr(key, language=language, span=_span(abs(past), language))
 
 
-def _span(seconds: float) -> str:
+def _span(seconds: float, language: str) -> str:
     whole = max(int(seconds), 0)
-    minutes, hours = whole // 60, whole // 3600
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if days:
+        return tr("message.duration.days", language=language, days=days, hours=hours % 24)
     return f"{hours}:{minutes % 60:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
@@ -219,4 +234,5 @@ def page_words(language: str) -> dict[str, Any]:
     """What the script itself says, by key."""
     start = "web.now.script."
     found = catalogue(language)
-    return {key.removeprefix(start): found[key] for key in found if key.startswith(start)}
+    own = {key.removeprefix(start): found[key] for key in found if key.startswith(start)}
+    return own | {"days": found["message.duration.days"]}

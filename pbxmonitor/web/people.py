@@ -14,7 +14,7 @@ from pbxmonitor.domain.kpi import share
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.domain.view import Json
 from pbxmonitor.periods import Stretch
-from pbxmonitor.store import agent_report, patterns, rolled, schema
+from pbxmonitor.store import absences, agent_report, rolled, schema
 from pbxmonitor.store.reports import Period, last_told, shown_intervals
 from pbxmonitor.web.filtering import Query, given, stretch_of
 from pbxmonitor.web.sight import Sight
@@ -87,7 +87,7 @@ class Person:
     """One person's time: his row of the report (None where nothing happened) beside `team`, day by day, hour by hour.
 
     `days` are (day, missed, offered), `heat` (weekday, hour) to the same two, `causes` why the clients whom he missed
-    were lost, `load` all inbound calls by hour of the day, `profile` his mean day away (store.patterns).
+    were lost, `load` all inbound calls by hour of the day, `profile` his mean day away (store.absences).
     """
 
     agent: str
@@ -116,7 +116,6 @@ def person(connection: sa.Connection, wanted: Wanted, sight: Sight, agent: str) 
     rows = agent_report.agents(connection, wanted.question)
     mine = next((row for row in rows if row["agent"] == agent), None)
     days, heat = _told(connection, wanted, agent)
-    away = patterns.away(connection, wanted.period, wanted.policy)["agents"]
     name = _named(mine, sight)["name"] if mine is not None else sight.full_name(agent)
     return Person(
         agent=agent,
@@ -127,7 +126,7 @@ def person(connection: sa.Connection, wanted: Wanted, sight: Sight, agent: str) 
         heat=heat,
         causes=_causes(connection, wanted.period, agent),
         load=rolled.calls_by_hour(connection, wanted.period, wanted.policy),
-        profile=next((each["hours"] for each in away if each["agent"] == agent), ()),
+        profile=absences.profile(connection, wanted.period, wanted.policy, agent),
     )
 
 
@@ -197,4 +196,5 @@ def person_json(found: Person) -> Json:
         ],
         "causes": [{"cause": cause, "calls": calls} for cause, calls in found.causes],
         "away": list(found.profile),
+        "load": [{"hour": hour, "calls": calls} for hour, calls in sorted(found.load.items())],
     }

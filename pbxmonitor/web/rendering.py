@@ -12,8 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from pbxmonitor.masking import masked_text
 from pbxmonitor.notify.wording import filters
+from pbxmonitor.settings_web import web_of
 from pbxmonitor.texts import tr
-from pbxmonitor.web.site import site_of
+from pbxmonitor.web.site import Site, site_of
 from pbxmonitor.web.viewer import Role, Viewer
 
 # What stands in the menu: the page, its text, and who sees it.
@@ -28,6 +29,7 @@ MENU: Final = (
     ("settings", "web.menu.settings", Role.MANAGER),
     ("audit", "web.menu.audit", Role.MANAGER),
     ("users", "web.menu.users", Role.ADMIN),
+    ("webhooks", "web.menu.webhooks", Role.ADMIN),
 )
 # What is counted of the whole site is for those who see all of it.
 _SITE_WIDE: Final = frozenset({"stuck", "patterns"})
@@ -63,6 +65,19 @@ def page(request: Request, viewer: Viewer | None, name: str, status: int = 200, 
     return HTMLResponse(environment.get_template(name).render({**shared, **words}), status)
 
 
+def fragment(site: Site, viewer: Viewer, name: str, **words: Any) -> str:
+    """A part of a page for that viewer, made outside of any request: a stream tells it."""
+    environment = _environment(viewer.language, site.settings.zone)
+    root = web_of(site.settings).root_path.rstrip("/")
+    shared = {
+        "viewer": viewer,
+        "language": viewer.language,
+        "url": lambda path="", **query: _below(root, path, query),
+        "phone": lambda number: shown(number, viewer, environment),
+    }
+    return environment.get_template(name).render({**shared, **words})
+
+
 def _menu(viewer: Viewer | None) -> list[tuple[str, str]]:
     if viewer is None:
         return []
@@ -72,8 +87,11 @@ def _menu(viewer: Viewer | None) -> list[tuple[str, str]]:
 
 def address(request: Request, path: str, query: Mapping[str, Any] | None = None) -> str:
     """The address of a page below the path that a reverse proxy serves us at."""
-    root = str(request.scope.get("root_path", "")).rstrip("/")
-    asked = urlencode({key: value for key, value in (query or {}).items() if value is not None}, doseq=True)
+    return _below(str(request.scope.get("root_path", "")).rstrip("/"), path, query or {})
+
+
+def _below(root: str, path: str, query: Mapping[str, Any]) -> str:
+    asked = urlencode({key: value for key, value in query.items() if value is not None}, doseq=True)
     return f"{root}/{path}" + (f"?{asked}" if asked else "")
 
 

@@ -59,7 +59,8 @@ class Debt:
 class Today:
     """What the rows say of the site's day; `stale_since` when they could not be asked any more.
 
-    `owed` counts by owner the callbacks opened today and those of them tried in time, `gaps` are (node, from, to).
+    `owed` counts by owner the callbacks opened today and those of them tried in time, `gaps` are (node, from, to, calls
+    taken in for it afterwards, if that was done).
     """
 
     tallies: Mapping[Key, Tally] = field(default_factory=dict)
@@ -68,7 +69,7 @@ class Today:
     debts: tuple[Debt, ...] = ()
     owed: Mapping[str | None, tuple[int, int]] = field(default_factory=dict)
     alerts: tuple[tuple[str, Alert], ...] = ()
-    gaps: tuple[tuple[str, datetime, datetime | None], ...] = ()
+    gaps: tuple[tuple[str, datetime, datetime | None, int | None], ...] = ()
     stale_since: datetime | None = None
 
 

@@ -132,6 +132,9 @@ def _bound(host: str, port: int) -> socket.socket:
     """uvicorn would leave the whole program where it cannot have the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise OSError(error.errno, f"web: {host}:{port}: {error.strerror or error}; set another [web] port") from None
+    # asyncio would do so for a socket of its own making; without it each answer and event may wait 40 ms for an ACK.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening

@@ -1,6 +1,6 @@
 """Values of the settings as texts: as the file has them, a secret as stars, of an address only the host."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from enum import Enum
@@ -18,10 +18,11 @@ _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """One key of the settings; `fixed` where the file (or the environment) says it, else it is the default."""
+    """One key of the settings; `said` where it is no default, `fixed` where the file (or the environment) says it."""
 
     key: str
     text: str
+    said: bool
     fixed: bool
 
 
@@ -74,7 +75,7 @@ def _many(value: Any, key: str) -> str:
         case Mapping():
             return ", ".join(f"{name} = {written(each, key)}" for name, each in value.items()) or NOTHING
         case BaseModel():
-            return ", ".join(f"{each.key} = {each.text}" for each in values(value) if each.fixed) or NOTHING
+            return ", ".join(f"{each.key} = {each.text}" for each in values(value) if each.said) or NOTHING
     return str(value)
 
 
@@ -86,13 +87,42 @@ def _host(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def values(table: BaseModel, prefix: str = "", without: Sequence[str] = ()) -> list[Value]:
-    """Every key of that table."""
+def values(
+    table: BaseModel, prefix: str = "", without: Sequence[str] = (), fixed: Callable[[str], bool] = lambda _name: True
+) -> list[Value]:
+    """Every key of that table; `fixed` says which of them are the file's."""
     names = [name for name in type(table).model_fields if name not in without]
+    said = table.model_fields_set
     return [
-        Value(key=f"{prefix}{name}", text=written(getattr(table, name), name), fixed=name in table.model_fields_set)
+        Value(
+            key=f"{prefix}{name}",
+            text=written(getattr(table, name), name),
+            said=name in said,
+            fixed=name in said and fixed(name),
+        )
         for name in names
     ]
+
+
+def told(value: Any, name: str = "") -> Any:
+    """A value of the settings as JSON, in the form that the file has: tables of what is set, durations as texts."""
+    match value:
+        case BaseModel():
+            keys = (key for key in type(value).model_fields if getattr(value, key) is not None)
+            return {key: told(getattr(value, key), key) for key in keys}
+        case Mapping():
+            return {str(key): told(each, str(key)) for key, each in value.items()}
+        case Enum():
+            return value.value
+        case bool() | int() | float() | str() | None:
+            return value
+        case timedelta() | time() | date() | (time(), time()):
+            return written(value, name)
+        case frozenset() | set():
+            return sorted(told(each, name) for each in value)
+        case list() | tuple():
+            return [told(each, name) for each in value]
+    return str(value)
 
 
 def about(key: str, language: str) -> str:

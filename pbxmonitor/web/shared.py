@@ -7,9 +7,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from pbxmonitor.domain.call import Direction
-from pbxmonitor.domain.callback import Colour
 from pbxmonitor.store import schema
-from pbxmonitor.store.filters import Condition, Filter, Source, sources
+from pbxmonitor.store.filters import Condition, Filter, Source, apart, sources
 from pbxmonitor.store.journal import Cursor, Page, evident
 
 _CALL: Final = schema.call.c
@@ -31,6 +30,8 @@ def shared_page(connection: sa.Connection, wanted: Filter, agents: Sequence[str]
     """The calls that the filter wants (for itself, of no agent) and in which any of the agents took part."""
     if not agents:
         return Page(calls=[], next=None)
+    after = part.after
+    wanted = wanted.beyond(after.started_at, newest_first=part.newest_first) if after is not None else wanted
     found = list(_found(connection, wanted, agents))
     firsts = [_first(source, part).subquery() for source in found]
     keys = sa.union(*(sa.select(first) for first in firsts)).subquery() if len(firsts) > 1 else firsts[0]
@@ -48,10 +49,7 @@ def _found(connection: sa.Connection, wanted: Filter, agents: Sequence[str]) -> 
         for source in sources(connection, wanted):
             yield replace(source, conditions=(*source.conditions, _took_part(agents)))
         return
-    colour = Colour.RED if wanted.red else wanted.colour
-    # Not by the index of colours: SQLite would go through all red calls, and for each through all of his talks.
-    coloured = (_CALL.colour + "" == colour.value,) if colour is not None else ()
-    plain = replace(wanted, colour=None, missed_control=False)
+    plain, coloured = apart(wanted)
     for agent in agents:
         for source in sources(connection, replace(plain, agent=agent)):
             yield replace(source, conditions=(*source.conditions, *coloured))
@@ -80,17 +78,11 @@ def _sorted(wanted: sa.Select[Any], part: Part, *place: sa.ColumnElement[Any]) -
 
 
 def _beyond(place: Sequence[sa.ColumnElement[Any]], part: Part) -> Iterable[Condition]:
-    """In the order of the index, so that it is entered where the page before ended."""
+    """Of those that began at the cursor's moment, the ones behind it; `Filter.beyond` has left out the others."""
     if part.after is None:
         return ()
     at, node, key = place
     last = part.after
     if part.newest_first:
-        return (
-            at <= last.started_at,
-            sa.or_(at < last.started_at, node < last.node, sa.and_(node == last.node, key < last.key)),
-        )
-    return (
-        at >= last.started_at,
-        sa.or_(at > last.started_at, node > last.node, sa.and_(node == last.node, key > last.key)),
-    )
+        return (sa.or_(at < last.started_at, node < last.node, sa.and_(node == last.node, key < last.key)),)
+    return (sa.or_(at > last.started_at, node > last.node, sa.and_(node == last.node, key > last.key)),)

@@ -1,6 +1,6 @@
 """What every page is made with: the settings, the rows, the floors as they are now; one for a running daemon."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,9 +19,16 @@ def _none() -> Mapping[str, datetime]:
     return {}
 
 
+async def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """`feeds` hold the floors by node, `lost_links` says since when a PBX is not heard, `ring` wakes the outbox."""
+    """`feeds` hold the floors by node, `lost_links` says since when a PBX is not heard, `ring` wakes the outbox.
+
+    `settle` makes the daemon go by settings that were just changed; the next request has another Site then.
+    """
 
     settings: Settings
     database: AsyncEngine
@@ -32,6 +39,7 @@ class Site:
     lost_links: Callable[[], Mapping[str, datetime]] = _none
     ring: Callable[[], None] = lambda: None
     dialling: Dialling | None = None
+    settle: Callable[[], Awaitable[None]] = _nothing
 
     def nodes(self) -> Sequence[str]:
         """The PBXs that are followed."""

@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import DBAPIError
+from starlette.types import Receive, Scope, Send
 
 from pbxmonitor.clock import every
 from pbxmonitor.domain.floor import Floor
@@ -19,11 +20,14 @@ from pbxmonitor.feed import Feed
 from pbxmonitor.notify.wording import filters
 from pbxmonitor.settings_alerts import to_rules
 from pbxmonitor.store.types import reading
-from pbxmonitor.web.auth import viewer_again
+from pbxmonitor.web.auth import holder_of, viewer_again
 from pbxmonitor.web.channel import Channel, Kind, Shape, event, kind_of
+from pbxmonitor.web.limits import Limits, Streams
+from pbxmonitor.web.live_board import LiveBoard
 from pbxmonitor.web.now import Board, View
 from pbxmonitor.web.now_seen import masked_item, seen_by
 from pbxmonitor.web.now_words import Words
+from pbxmonitor.web.problems import Problem
 from pbxmonitor.web.scene import Scene, Today
 from pbxmonitor.web.site import Site
 from pbxmonitor.web.today import read_today
@@ -40,6 +44,8 @@ LOOK_EVERY_S: Final = 15.0
 # Every so many beats it is asked whether the viewer is still logged in.
 ASK_EVERY: Final = 4
 MOST_KINDS: Final = 512
+# Who holds too many streams open is asked to come again after so long.
+STREAM_RETRY_S: Final = 30
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -57,6 +63,8 @@ class Live:
         self._stale = True
         self._moved = asyncio.Event()
         self._channels: dict[Kind, Channel] = {}
+        self._cards = LiveBoard()
+        self._cards_at: float | None = None
         self._rules = {rule.name: rule for rule in to_rules(site.settings.alerts)}
         self._basis: tuple[Sequence[Floor], Today, Mapping[str, datetime]] | None = None
         self._shown: tuple[Scene, View] | None = None
@@ -64,13 +72,23 @@ class Live:
         self._heard: dict[str, tuple[Feed, asyncio.Task[None]]] = {}
         self._ended = False
 
+    def settle(self, site: Site) -> None:
+        """Show that site from now on: the same floors and rows, by other settings."""
+        self._site = site
+        self._cards = LiveBoard()
+        self._cards_at = None
+        self._rules = {rule.name: rule for rule in to_rules(site.settings.alerts)}
+        self._board, self._basis, self._shown = Board(), None, None
+        self.touch()
+        self._moved.set()
+
     async def look(self, kind: Kind) -> Channel:
         """The channel of that kind, as fresh as rows are ever read."""
-        if self._read_at is None or self._age() >= READ_EVERY_S:
-            await self._read()
         channel = self._channels.pop(kind, None) or Channel(kind)
         self._channels[kind] = channel  # the ones asked for last are kept longest
         self._forget_kinds()
+        if self._read_at is None or self._age() >= READ_EVERY_S or self._lacks(kind):
+            await self._read(kind)
         self._show([channel])
         return channel
 
@@ -164,20 +182,31 @@ class Live:
         if self._read_at is None or self._age() >= least:
             await self._read()
 
-    async def _read(self) -> None:
-        """Ask the rows, once for all who wait for it; when they are not to be had, keep what is known and say so."""
+    def _lacks(self, kind: Kind | None) -> bool:
+        """Whether the board has not been read when the day's numbers were."""
+        return kind is not None and kind.board and self._cards_at != self._read_at
+
+    async def _read(self, wanted: Kind | None = None) -> None:
+        """Ask the rows, once for all who wait for it; when they are not to be had, keep what is known and say so.
+
+        The board is read when somebody watches it, or `wanted` is one.
+        """
         before = self._read_at
         async with self._reading:
-            if self._read_at is not None and self._read_at != before:
+            if self._read_at is not None and self._read_at != before and not self._lacks(wanted):
                 return
             clock, site = self._site.clock, self._site
             began, self._stale, self.reads = clock.monotonic(), False, self.reads + 1
+            boards = [kind for kind, each in self._channels.items() if kind.board and (each.watchers or kind == wanted)]
             try:
                 self._today = await reading(site.database, partial(read_today, policy=site.policy, now=clock.now()))
+                if boards:
+                    await self._cards.read(site, boards)
             except (DBAPIError, OSError) as error:
                 log.warning("numbers_stale", reason=type(error).__name__)
                 self._today = replace(self._today, stale_since=self._today.stale_since or clock.now())
             self._read_at, self._read_took = clock.monotonic(), clock.monotonic() - began
+            self._cards_at = self._read_at if boards else self._cards_at
         self._moved.set()
 
     def _show(self, channels: Sequence[Channel]) -> None:
@@ -186,7 +215,11 @@ class Live:
             return
         scene, view = self._current()
         for channel in channels:
-            channel.show(seen_by(channel.kind.viewer, view, scene), self._shape(channel.kind, scene), scene.now)
+            kind, now = channel.kind, self._site.clock.now()
+            if kind.board:
+                channel.show(self._cards.view(self._site, kind, now), self._cards.shape(self._site, kind, now), now)
+            else:
+                channel.show(seen_by(kind.viewer, view, scene), self._shape(kind, scene), scene.now)
 
     def _current(self) -> tuple[Scene, View]:
         site, now = self._site, self._site.clock.now()
@@ -247,19 +280,43 @@ def live_at(app: FastAPI) -> Live:
     return live
 
 
+def settle(app: FastAPI, site: Site) -> None:
+    """Serve that site from the next request on; whoever looks already sees it, too."""
+    app.state.site = site
+    live_at(app).settle(site)
+
+
 def live_of(request: Request) -> Live:
     """What is going on at the site that this request is served by."""
     return live_at(request.app)
 
 
 def streamed(request: Request, kind: Kind) -> StreamingResponse:
-    """The stream of that kind, from where the browser or program has been before."""
+    """The stream of that kind, from where the browser or program has been before; 429 when he has too many open."""
     after = request.headers.get("last-event-id") or request.query_params.get("after")
 
     async def still() -> bool:
         viewer = await viewer_again(request)
         masked = not kind.viewer.whole_numbers
-        return viewer is not None and kind_of(viewer, said=kind.said, masked=masked) == kind
+        return viewer is not None and kind_of(viewer, said=kind.said, masked=masked, board=kind.board) == kind
 
-    events = live_of(request).watch(kind, after, still)
-    return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
+    limits: Limits = request.app.state.limits
+    answer = _Stream(live_of(request).watch(kind, after, still), limits.streams, holder_of(request))
+    if not answer.opened:
+        raise Problem(429, "web.error.streams", headers={"Retry-After": str(STREAM_RETRY_S)})
+    return answer
+
+
+class _Stream(StreamingResponse):
+    """Server-sent events, counted as open until they end."""
+
+    def __init__(self, events: AsyncGenerator[bytes], open_ones: Streams, holder: str) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=_HEADERS)
+        self._open, self._holder = open_ones, holder
+        self.opened = open_ones.enter(holder, self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._open.leave(self._holder, self)

@@ -122,7 +122,7 @@ def tile(
 
 
 def _lived(agent: Agent | None, call: Call | None, now: datetime) -> Json:
-    if agent is None:
+    if agent is None or not _known(agent):
         return dict.fromkeys(("reason", "note", "since", "call", "peer", "direction", "queue")) | {
             "state": UNKNOWN,
             "availability": UNKNOWN,
@@ -141,6 +141,13 @@ def _lived(agent: Agent | None, call: Call | None, now: datetime) -> Json:
         "direction": call.direction.value if call is not None else None,
         "queue": _queue(call, agent.id) if call is not None else None,
     }
+
+
+def _known(agent: Agent) -> bool:
+    """Whether anything says that he can be called: who is in no queue is free when his phone is there, else unknown."""
+    return (
+        bool(agent.devices) or agent.was_member or agent.availability.state is not AgentState.READY or bool(agent.calls)
+    )
 
 
 def _since(agent: Agent, call: Call | None, lived: Interval) -> datetime:

@@ -112,14 +112,14 @@ def _owed(connection: sa.Connection, period: Period) -> Mapping[str | None, tupl
     return {owner: (count, int(tried)) for owner, count, tried in connection.execute(wanted)}
 
 
-def _gaps(connection: sa.Connection, period: Period) -> tuple[tuple[str, datetime, datetime | None], ...]:
+def _gaps(connection: sa.Connection, period: Period) -> tuple[tuple[str, datetime, datetime | None, int | None], ...]:
     """The last stretches of the day in which a PBX was not listened to, in the order of time."""
     gap = schema.gap.c
     touches = sa.or_(gap.restored_at.is_(None), gap.restored_at > period.begin)
     wanted = (
-        sa.select(gap.node, gap.lost_at, gap.restored_at)
+        sa.select(gap.node, gap.lost_at, gap.restored_at, gap.calls)
         .where(gap.lost_at < period.end, touches)
         .order_by(gap.lost_at.desc())
         .limit(_GAPS)
     )
-    return tuple((row.node, row.lost_at, row.restored_at) for row in reversed(connection.execute(wanted).all()))
+    return tuple((*row,) for row in reversed(connection.execute(wanted).all()))

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from fastapi import FastAPI
 
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.domain.view import Json
@@ -45,8 +48,8 @@ class Tried:
     """Old against new since the beginning of that day of the site, by the policy with those changes."""
 
     since: date
-    changes: Mapping[str, timedelta]
     outcome: Outcome
+    changes: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 def changes_of(policy: Policy, said: Mapping[str, str]) -> dict[str, timedelta]:
@@ -70,9 +73,14 @@ def changes_of(policy: Policy, said: Mapping[str, str]) -> dict[str, timedelta]:
 async def tried(
     site: Site, changes: Mapping[str, timedelta], days: int, turn: asyncio.Lock, most: int = MOST_CALLS
 ) -> Tried:
-    """Judge the last days again, one such question at a time; CannotTry when it is too much."""
+    """Judge the last days again with those thresholds; CannotTry when it is too much."""
+    return replace(await judged(site, _with(site.policy, changes), days, turn, most), changes=changes)
+
+
+async def judged(site: Site, policy: Policy, days: int, turn: asyncio.Lock, most: int = MOST_CALLS) -> Tried:
+    """Judge the last days by that policy, one such question at a time; CannotTry when it is too much."""
     hours, now = site.policy.hours, site.clock.now()
-    since, policy = hours.day_of(now) - timedelta(days=days - 1), _with(site.policy, changes)
+    since = hours.day_of(now) - timedelta(days=days - 1)
     begin = hours.day_span(since)[0]
     if turn.locked():
         raise CannotTry("web.policy.cannot.busy")
@@ -81,7 +89,16 @@ async def tried(
         if calls > most:
             raise CannotTry("web.policy.cannot.many", calls=calls, most=most)
         outcome = await recompute(site.database, policy, begin=begin, dry_run=True)
-    return Tried(since=since, changes=changes, outcome=outcome)
+    return Tried(since=since, outcome=outcome)
+
+
+# Judging thousands of calls is heavy: one at a time in each application.
+_TURNS: Final[WeakKeyDictionary[FastAPI, asyncio.Lock]] = WeakKeyDictionary()
+
+
+def turn_of(app: FastAPI) -> asyncio.Lock:
+    """Whose turn it is to judge at that application."""
+    return _TURNS.setdefault(app, asyncio.Lock())
 
 
 def _with(policy: Policy, changes: Mapping[str, timedelta]) -> Policy:

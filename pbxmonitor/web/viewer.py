@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from pbxmonitor.domain.roster import Person, Roster
 from pbxmonitor.domain.roster import Role as Rank
@@ -15,6 +16,9 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
     MANAGER = "manager"
     ADMIN = "admin"
+
+
+_ORDER: Final = {role: place for place, role in enumerate(Role)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +38,7 @@ class Viewer:
 
     def at_least(self, role: Role) -> bool:
         """Whether he may what that role may."""
-        order = list(Role)
-        return order.index(self.role) >= order.index(role)
+        return _ORDER[self.role] >= _ORDER[role]
 
     def sees(self, agent: str, roster: Roster) -> bool:
         """Whether that agent's numbers and calls are his to see."""

@@ -21,6 +21,7 @@ from pbxmonitor.domain.alerts import Kind, Rule, Sign
 from pbxmonitor.domain.floor import Floor
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.domain.roster import Person, Roster
+from pbxmonitor.store import webhook_events
 from pbxmonitor.store.agent_report import peak_hours
 from pbxmonitor.store.alert_pile import PARTS, owe
 from pbxmonitor.store.alert_signs import signs_of_rows
@@ -114,7 +115,8 @@ class Alerts:
             told += [said] if said is not None else []
         if not changed and not gone:
             return 0
-        work = partial(self._write, changed=changed, gone=gone, told=told, now=now)
+        moves = [(known.get(alert.key), alert) for alert in changed]
+        work = partial(self._write, moves=moves, gone=gone, told=told, now=now)
         owed = await writing(self._database, work)
         for said in told:
             _tell(said)
@@ -130,13 +132,14 @@ class Alerts:
     def _write(
         self,
         connection: Connection,
-        changed: Sequence[Alert],
+        moves: Sequence[tuple[Alert | None, Alert]],
         gone: Sequence[Alert],
         told: Sequence[Said],
         now: datetime,
     ) -> int:
-        """The rows, and to each person what he is told; how many messages there are."""
-        save(connection, changed, gone)
+        """The rows, and to each person and program what he is told; how many messages there are."""
+        save(connection, [alert for _, alert in moves], gone)
+        hooked = webhook_events.owe(connection, lambda: webhook_events.of_alerts(moves, now), now)
         owed: dict[str, list[Delivery]] = {}
         for said in told:
             rule = self._rules[said.alert.rule]
@@ -144,7 +147,7 @@ class Alerts:
                 message = self._message(said, rule, person, now)
                 if message is not None:
                     owed.setdefault(person.key, []).append(message)
-        return sum(self._owe(connection, person, messages, now) for person, messages in owed.items())
+        return hooked + sum(self._owe(connection, person, messages, now) for person, messages in owed.items())
 
     def _owe(self, connection: Connection, person: str, messages: Sequence[Delivery], now: datetime) -> int:
         language = self._roster.people[person].language

@@ -14,7 +14,7 @@ from pbxmonitor.clock import Clock
 from pbxmonitor.domain.callback import Callback, given_up
 from pbxmonitor.domain.escalation import WORTH, Duties, expiry_of, steps_due
 from pbxmonitor.domain.policy import Policy
-from pbxmonitor.store import outbox, schema
+from pbxmonitor.store import outbox, schema, webhook_events
 from pbxmonitor.store.case import Case, cases_of
 from pbxmonitor.store.debts import debt_row, progress_of, progress_row, recolour, with_attempts
 from pbxmonitor.store.duty import ended, nudge, of_steps, settle_duty
@@ -77,6 +77,7 @@ class OverdueCallbacks:
     def _looked_at(self, connection: sa.Connection, case: Case, now: datetime) -> tuple[Case, list[Delivery]]:
         """The callback as it is then, and what is owed; one that was closed behind our back is told of now."""
         if case.debt.closed:
+            webhook_events.owe(connection, lambda: webhook_events.closed_since(case, now), now)
             rested = replace(case, progress=replace(case.progress, next_at=None, snoozed_until=None))
             return rested, ended(connection, self.duties, case, now)
         if expiry_of(case.debt, self.policy, case.at) <= now:

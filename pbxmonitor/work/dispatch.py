@@ -22,7 +22,7 @@ from pbxmonitor.store.outbox import Delivery
 from pbxmonitor.store.types import AWAY, first_line, reading, writing
 from pbxmonitor.undelivered import Later, Refused
 
-__all__ = ["Dispatch", "Later", "Needless", "Refused", "Sender", "back_off"]
+__all__ = ["Dispatch", "Later", "Needless", "NotNow", "Refused", "Sender", "back_off"]
 log = structlog.get_logger()
 # Longer than any channel's time-out: only a dead dispatcher's claim is taken over.
 HOLD: Final = timedelta(minutes=2)
@@ -39,8 +39,16 @@ class Needless(Exception):  # noqa: N818
     """What it urges to has been done."""
 
 
+class NotNow(Exception):  # noqa: N818
+    """It was not tried at all: its receiver rests until then."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(until)
+        self.until = until
+
+
 class Sender(Protocol):
-    """One channel as the outbox sees it: Refused, Later, or the channel's own name for what went out."""
+    """One channel as the outbox sees it: Refused, Later, NotNow, or the channel's own name for what went out."""
 
     per_second: float | None
     per_address_per_minute: float | None
@@ -166,6 +174,8 @@ class Dispatch:
         except Refused as refused:
             await self._failed(each, str(refused))
             bound.error("delivery_refused", reason=str(refused))
+        except NotNow as rests:
+            await writing(self.database, partial(outbox.put_back, each=each, due_at=rests.until))
         except Needless:
             now = self.clock.now()
             await writing(self.database, partial(outbox.needless, each=each, now=now))

@@ -1,15 +1,19 @@
 """Employees' numbers by the API."""
 
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Final
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from pbxmonitor.domain.view import stamp
+from pbxmonitor.domain.agent import Interval
+from pbxmonitor.domain.view import interval_view, stamp
 from pbxmonitor.periods import Stretch
 from pbxmonitor.store.types import reading
 from pbxmonitor.web import people
 from pbxmonitor.web.answers import answer, problem_of
+from pbxmonitor.web.api.agent_forms import Agents, Intervals, PersonReport
 from pbxmonitor.web.api.calls import Time
 from pbxmonitor.web.auth import api_viewer
 from pbxmonitor.web.filtering import BadQuery, is_plain
@@ -19,9 +23,14 @@ from pbxmonitor.web.site import Site, site_of
 from pbxmonitor.web.viewer import Viewer
 
 router = APIRouter(tags=["agents"])
+LONGEST: Final = timedelta(days=31, hours=1)
 
 
-@router.get("/agents", summary="Each employee's numbers beside his team, his goals and the period before")
+@router.get(
+    "/agents",
+    summary="Each employee's numbers beside his team, his goals and the period before",
+    response_model=Agents,
+)
 async def list_agents(
     request: Request, _query: Annotated[Time, Query()], viewer: Annotated[Viewer, Depends(api_viewer)]
 ) -> Response:
@@ -32,7 +41,11 @@ async def list_agents(
     return answer(request, _span(wanted.stretch) | {"agents": rows})
 
 
-@router.get("/agents/{key}", summary="One employee: his numbers, days, hours of the week, causes, time away")
+@router.get(
+    "/agents/{key}",
+    summary="One employee: his numbers, days, hours of the week, causes, time away",
+    response_model=PersonReport,
+)
 async def one_agent(
     request: Request, key: str, _query: Annotated[Time, Query()], viewer: Annotated[Viewer, Depends(api_viewer)]
 ) -> Response:
@@ -43,6 +56,32 @@ async def one_agent(
     if found is None:
         raise Problem(404)
     return answer(request, _span(wanted.stretch) | people.person_json(found))
+
+
+@router.get(
+    "/agents/{key}/intervals",
+    summary="One employee's stretches of pause, DND and offline",
+    response_model=Intervals,
+)
+async def intervals_of(
+    request: Request, key: str, _query: Annotated[Time, Query()], viewer: Annotated[Viewer, Depends(api_viewer)]
+) -> Response:
+    """Those that touch the time, in the order they began; at most 31 days at once."""
+    site = site_of(request)
+    wanted, sight = _wanted(request, site), sight_of(site, viewer)
+    if wanted.stretch.end - wanted.stretch.begin > LONGEST:
+        raise Problem(400, "web.filter.too_long", days=LONGEST.days)
+
+    def look(connection: sa.Connection) -> tuple[list[Interval], datetime] | None:
+        known = is_plain(key) and people.is_known(connection, sight, key)
+        return people.away_that_day(connection, wanted.period, key) if known else None
+
+    found = await reading(site.database, look)
+    if found is None:
+        raise Problem(404)
+    lived, told = found
+    rows = [interval_view(each) for each in lived]
+    return answer(request, _span(wanted.stretch) | {"told_until": stamp(told), "intervals": rows})
 
 
 def _wanted(request: Request, site: Site) -> people.Wanted:

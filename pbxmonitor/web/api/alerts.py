@@ -10,6 +10,7 @@ from pbxmonitor.store import told
 from pbxmonitor.store.types import reading
 from pbxmonitor.web import warnings
 from pbxmonitor.web.answers import answer, problem_of
+from pbxmonitor.web.api.office_forms import Alerts
 from pbxmonitor.web.auth import require
 from pbxmonitor.web.filtering import BadQuery
 from pbxmonitor.web.sight import sight_of
@@ -28,7 +29,7 @@ class AlertsQuery(BaseModel):
     limit: int = Field(50, ge=1, le=500)
 
 
-@router.get("/alerts", summary="Alerts, the last begun first")
+@router.get("/alerts", summary="Alerts, the last begun first", response_model=Alerts)
 async def list_alerts(
     request: Request,
     query: Annotated[AlertsQuery, Query()],

@@ -10,6 +10,7 @@ from pbxmonitor.store import audit as store
 from pbxmonitor.store.types import reading
 from pbxmonitor.web import deeds
 from pbxmonitor.web.answers import answer, problem_of
+from pbxmonitor.web.api.office_forms import AuditLines
 from pbxmonitor.web.auth import require
 from pbxmonitor.web.filtering import BadQuery
 from pbxmonitor.web.sight import sight_of
@@ -30,7 +31,7 @@ class AuditQuery(BaseModel):
     limit: int = Field(50, ge=1, le=500)
 
 
-@router.get("/audit", summary="Who did what, and who was shown whose data; the latest first")
+@router.get("/audit", summary="Who did what, and who was shown whose data; the latest first", response_model=AuditLines)
 async def list_lines(request: Request, query: Annotated[AuditQuery, Query()], viewer: Manager) -> Response:
     """`{"audit": […], "next": cursor or null}`."""
     site = site_of(request)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from pbxmonitor.store.types import reading
 from pbxmonitor.web import calls
 from pbxmonitor.web.answers import answer, problem_of
+from pbxmonitor.web.api.call_forms import Calls, CallStory
 from pbxmonitor.web.auth import api_viewer
 from pbxmonitor.web.filtering import BadQuery, asked, cursor_of, cursor_text, is_plain
 from pbxmonitor.web.problems import Problem
@@ -51,7 +52,7 @@ class CallsQuery(Time):
     limit: int = Field(50, ge=1, le=500)
 
 
-@router.get("/calls", summary="Calls, the newest first")
+@router.get("/calls", summary="Calls, the newest first", response_model=Calls)
 async def list_calls(
     request: Request, query: Annotated[CallsQuery, Query()], viewer: Annotated[Viewer, Depends(api_viewer)]
 ) -> Response:
@@ -67,7 +68,9 @@ async def list_calls(
     return answer(request, {"calls": found.calls, "next": cursor_text(found.next)})
 
 
-@router.get("/calls/{node}/{call}", summary="One call: its journey, and which rule decided what")
+@router.get(
+    "/calls/{node}/{call}", summary="One call: its journey, and which rule decided what", response_model=CallStory
+)
 async def one_call(request: Request, node: str, call: str, viewer: Annotated[Viewer, Depends(api_viewer)]) -> Response:
     """The call's form with `journey`, `colour_because` and `why` in the language of the account."""
     site = site_of(request)

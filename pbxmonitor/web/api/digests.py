@@ -13,6 +13,7 @@ from pbxmonitor.store.journal import Cursor
 from pbxmonitor.store.told import Digest, DigestPlace
 from pbxmonitor.store.types import reading
 from pbxmonitor.web.answers import answer, problem_of
+from pbxmonitor.web.api.office_forms import Digests
 from pbxmonitor.web.auth import require
 from pbxmonitor.web.filtering import BadQuery, cursor_of, cursor_text
 from pbxmonitor.web.sight import Sight, sight_of
@@ -29,7 +30,7 @@ class DigestsQuery(BaseModel):
     limit: int = Field(50, ge=1, le=500)
 
 
-@router.get("/digests", summary="Digests that were written, the latest first")
+@router.get("/digests", summary="Digests that were written, the latest first", response_model=Digests)
 async def list_digests(
     request: Request,
     query: Annotated[DigestsQuery, Query()],

@@ -82,6 +82,7 @@ class OpenCallback(BaseModel):
     who: str | None
     opened_at: str
     due_at: str
+    overdue: bool
     snoozed_until: str | None
     missed: int
     attempts: int
@@ -102,19 +103,21 @@ class FiringAlert(BaseModel):
 
 
 class Flag(BaseModel):
-    """Why what is shown may not be so: link_lost, not_followed, numbers_stale, gap."""
+    """Why what is shown may not be so: link_lost, not_followed, numbers_stale, gap; `calls` of a gap_repaired."""
 
     key: str
     kind: str
     node: str | None
     since: str | None
     until: str | None
+    calls: int | None
 
 
 class Figure(BaseModel):
     """A key figure of the day; what stands beside the value depends on the figure."""
 
     key: str
+    order: int = Field(description="their order on the page")
     value: int
     bad: bool
     share: float | None = None

@@ -17,6 +17,7 @@ from pbxmonitor.store.types import reading
 from pbxmonitor.web import people
 from pbxmonitor.web.answers import answer, problem_of
 from pbxmonitor.web.api.calls import Time
+from pbxmonitor.web.api.figure_forms import Stages
 from pbxmonitor.web.auth import require
 from pbxmonitor.web.filtering import BadQuery
 from pbxmonitor.web.problems import Problem
@@ -50,7 +51,11 @@ def within(asked: people.Wanted, **parts: Any) -> Json:
     return {"from": stamp(asked.stretch.begin), "to": stamp(asked.stretch.end), **parts}
 
 
-@router.get("/stages", summary="The funnel from the menu to the talk, each stop of the journey, the causes of the lost")
+@router.get(
+    "/stages",
+    summary="The funnel from the menu to the talk, each stop of the journey, the causes of the lost",
+    response_model=Stages,
+)
 async def list_stages(request: Request, _query: Annotated[Time, Query()], viewer: Oversees) -> Response:
     """`{"from", "to", "calls", "funnel": […], "steps": […], "causes": {…}}`; the numbers stand in docs/metrics.md."""
     site, asked = site_of(request), wanted(request)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from pbxmonitor.store import told
-from pbxmonitor.store.told import AlertPlace
+from pbxmonitor.store.told import AlertPlace, Digest
 from pbxmonitor.store.types import reading, writing
 from pbxmonitor.texts import tr
 from pbxmonitor.web import warnings
@@ -15,13 +15,14 @@ from pbxmonitor.web.auth import checked_form, require
 from pbxmonitor.web.filtering import BadQuery, is_plain
 from pbxmonitor.web.problems import Problem
 from pbxmonitor.web.rendering import address, page
-from pbxmonitor.web.sight import sight_of
+from pbxmonitor.web.sight import Sight, sight_of
 from pbxmonitor.web.site import site_of
 from pbxmonitor.web.viewer import Role, Viewer
 
 router = APIRouter()
 Manager = Annotated[Viewer, Depends(require(Role.MANAGER))]
 PAGE: Final = 50
+DIGESTS: Final = 20
 
 
 @router.get("/alerts")
@@ -42,6 +43,7 @@ async def alerts(request: Request, viewer: Manager) -> Response:
         active=warnings.shown(found["active"], site, sight),
         past=warnings.shown(found["past"].alerts, site, sight),
         messages=warnings.messages(found["undelivered"], sight),
+        digests=[_digest(each, sight) for each in found["digests"]],
         next=warnings.place_text(found["past"].next),
         later=after is not None,
         done=done,
@@ -67,6 +69,21 @@ async def retry(
 def _read(connection: sa.Connection, after: AlertPlace | None) -> dict[str, Any]:
     past = told.alerts(connection, told.PAST, limit=PAGE, after=after)
     if after is not None:
-        return {"active": [], "undelivered": [], "past": past}
+        return {"active": [], "undelivered": [], "digests": [], "past": past}
     active = told.alerts(connection, warnings.ACTIVE, limit=warnings.MOST).alerts
-    return {"active": active, "undelivered": warnings.undelivered(connection), "past": past}
+    digests = told.digests(connection, limit=DIGESTS).digests
+    return {"active": active, "undelivered": warnings.undelivered(connection), "digests": digests, "past": past}
+
+
+def _digest(digest: Digest, sight: Sight) -> dict[str, Any]:
+    """A digest in words; one that was never owed had nothing to say, or its delivery is long gone."""
+    kind, _, days = digest.kind.partition("-")
+    state = {"waiting": "owed", "sent": "sent", None: "none"}.get(digest.state, "failed")
+    return {
+        "what": tr(f"web.alerts.digest.{kind}", language=sight.language, n=int(days or 1)),
+        "to": sight.full_name(digest.person),
+        "begin": digest.begin,
+        "at": digest.made_at,
+        "channel": digest.channel,
+        "state": state,
+    }

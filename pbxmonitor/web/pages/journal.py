@@ -17,12 +17,15 @@ from pbxmonitor.store.types import reading
 from pbxmonitor.texts import tr
 from pbxmonitor.web import calls, drawing
 from pbxmonitor.web.auth import note, page_viewer
+from pbxmonitor.web.channel import kind_of
 from pbxmonitor.web.export import csv_of, xlsx_of
 from pbxmonitor.web.filtering import NAMES, BadQuery, asked, cursor_of, cursor_text, is_plain, tidied
+from pbxmonitor.web.now_words import page_words
 from pbxmonitor.web.problems import Problem
 from pbxmonitor.web.rendering import page
 from pbxmonitor.web.sight import Sight, sight_of
 from pbxmonitor.web.site import site_of
+from pbxmonitor.web.stream import live_of
 from pbxmonitor.web.viewer import Viewer
 
 router = APIRouter()
@@ -48,6 +51,9 @@ async def journal(request: Request, viewer: Looks) -> Response:
     found = None
     if bad is None:
         found = await reading(site.database, lambda c: calls.page(c, what.wanted, sight, limit=PAGE, after=after))
+    # The newest page of what still goes on is kept up by its script.
+    live = bad is None and after is None and what.stretch.end > now
+    channel = await live_of(request).look(kind_of(viewer, said=True)) if live else None
     return page(
         request,
         viewer,
@@ -62,6 +68,9 @@ async def journal(request: Request, viewer: Looks) -> Response:
         choices=_choices(choices, viewer.language),
         periods=PERIODS,
         now=now,
+        stream=live,
+        event_id=channel.id if channel is not None else None,
+        words=page_words(viewer.language),
     )
 
 

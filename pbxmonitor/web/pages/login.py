@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
+import structlog
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -13,7 +14,8 @@ from pbxmonitor.settings_web import web_of
 from pbxmonitor.store.accounts import Account, account_of_code, change, redeem, rehash, use_step
 from pbxmonitor.store.accounts import account as account_named
 from pbxmonitor.store.actions import audit
-from pbxmonitor.store.sessions import close_session, open_session
+from pbxmonitor.store.identities import proof_of, prove
+from pbxmonitor.store.sessions import close_session, digest_of, open_session
 from pbxmonitor.store.types import reading, writing
 from pbxmonitor.texts import LANGUAGES
 from pbxmonitor.web.auth import (
@@ -25,6 +27,7 @@ from pbxmonitor.web.auth import (
     log_out,
     own_form,
 )
+from pbxmonitor.web.id_tokens import OidcError
 from pbxmonitor.web.passwords import LONGEST, SHORTEST, Passwords, trouble_with
 from pbxmonitor.web.problems import Problem, path_of
 from pbxmonitor.web.rendering import address, page
@@ -33,6 +36,7 @@ from pbxmonitor.web.throttle import Throttle, neighbourhood
 from pbxmonitor.web.totp import matching_step
 from pbxmonitor.web.viewer import Viewer
 
+log = structlog.get_logger()
 router = APIRouter()
 _START: Final = "now"
 # What the audit calls whoever gave a name that no account has: people type their passwords there.
@@ -45,8 +49,8 @@ Field = Annotated[str, Form(max_length=LONGEST)]
 async def login_page(request: Request, wanted: Annotated[str, Query(alias="next")] = "") -> Response:
     """The form; who is logged in goes on."""
     if await known(request) is not None:
-        return _go(request, wanted)
-    return page(request, None, "login.html", next=wanted, login="", trouble=None, wait=0)
+        return wanted_page(request, wanted)
+    return login_form(request, wanted=wanted)
 
 
 @router.post("/login", dependencies=[Depends(own_form)])
@@ -61,32 +65,31 @@ async def login(
     name = name.strip().lower()
     wait = throttle_of(request).admit(account=name, address=neighbourhood(address_of(request)))
     if wait > 0:
-        shown = page(
-            request, None, "login.html", 429, next=wanted, login=name, trouble="web.login.wait", wait=ceil(wait)
-        )
-        shown.headers["Retry-After"] = str(ceil(wait))
-        return shown
+        return login_form(request, 429, wanted=wanted, login=name, trouble="web.login.wait", wait=wait)
     account = await _proven(request, name, password, code)
     if account is None:
-        return page(request, None, "login.html", 401, next=wanted, login=name, trouble="web.login.wrong", wait=0)
+        return login_form(request, 401, wanted=wanted, login=name, trouble="web.login.wrong")
     throttle_of(request).forgive(account=name, address=neighbourhood(address_of(request)))
-    response = _go(request, wanted)
+    response = wanted_page(request, wanted)
     await new_session(request, response, account.name, "login")
     return response
 
 
 @router.post("/logout")
 async def logout(request: Request, viewer: Annotated[Viewer, Depends(checked_form)]) -> Response:
-    """End this session."""
+    """End this session, and that at the identity provider by which it began, where it offers that."""
     site, found = site_of(request), await known(request)
     digest = found.session.digest if found is not None and found.session is not None else ""
 
-    def end(connection: sa.Connection) -> None:
+    def end(connection: sa.Connection) -> str | None:
+        proof = proof_of(connection, digest)
         close_session(connection, digest, viewer.account)
         audit(connection, site.clock.now(), viewer.account, "logout", None, {"address": address_of(request)})
+        return proof
 
-    await writing(site.database, end)
-    response = RedirectResponse(address(request, "login"), 303)
+    proof = await writing(site.database, end)
+    elsewhere = await _logout_address(request, proof) if proof is not None else None
+    response = RedirectResponse(elsewhere or address(request, "login"), 303)
     log_out(response, request)
     return response
 
@@ -126,8 +129,53 @@ async def language(request: Request, language: Annotated[str, Form(max_length=2)
     return response
 
 
-async def new_session(request: Request, response: Response, name: str, action: str | None = None) -> None:
-    """A session that nobody knew of before, in place of the browser's old one; `action` is told to the audit."""
+def login_form(
+    request: Request,
+    status: int = 200,
+    *,
+    wanted: str = "",
+    login: str = "",
+    trouble: str | None = None,
+    wait: float = 0,
+) -> Response:
+    """The form, with what is wrong; who came too often is told how many seconds to wait."""
+    oidc = web_of(site_of(request).settings).oidc
+    words = {"next": wanted, "login": login, "trouble": trouble, "wait": ceil(wait)}
+    shown = page(request, None, "login.html", status, provider=oidc.name if oidc is not None else None, **words)
+    if status == 429:
+        shown.headers["Retry-After"] = str(ceil(wait))
+    return shown
+
+
+async def _logout_address(request: Request, proof: str) -> str | None:
+    """Where the provider ends its own session; None where there is none, or it cannot be asked."""
+    oidc = web_of(site_of(request).settings).oidc
+    if oidc is None or not oidc.logout:
+        return None
+    from pbxmonitor.web.pages.oidc import provider_of
+
+    public = web_of(site_of(request).settings).public_url
+    back = f"{public}/login" if public else f"{request.url.scheme}://{request.url.netloc}{address(request, 'login')}"
+    try:
+        return await provider_of(request).logout_address(proof, back)
+    except OidcError as error:
+        log.warning("oidc_failed", reason=error.reason)
+        return None
+
+
+async def new_session(
+    request: Request,
+    response: Response,
+    name: str,
+    action: str | None = None,
+    *,
+    via: str | None = None,
+    proof: str | None = None,
+) -> None:
+    """A session that nobody knew of before, in place of the browser's old one; `action` is told to the audit.
+
+    `via` says by whose word it begins, if not by a password's; `proof` is kept until it ends.
+    """
     site, found = site_of(request), await known(request)
     old = found.session if found is not None else None
     now, longest = site.clock.now(), web_of(site.settings).session_longest
@@ -137,8 +185,11 @@ async def new_session(request: Request, response: Response, name: str, action: s
         if old is not None:
             close_session(connection, old.digest, old.account)
         if action is not None:
-            audit(connection, now, name, action, None, {"address": where})
-        return open_session(connection, name, now, longest, address=where, device=device)
+            audit(connection, now, name, action, None, {"address": where} | ({"via": via} if via else {}))
+        secret = open_session(connection, name, now, longest, address=where, device=device)
+        if proof is not None:
+            prove(connection, digest_of(secret), proof)
+        return secret
 
     log_in(response, request, await writing(site.database, begin))
 
@@ -193,7 +244,7 @@ async def _whose(request: Request, code: str) -> Account:
     return found
 
 
-def _go(request: Request, wanted: str) -> Response:
+def wanted_page(request: Request, wanted: str) -> Response:
     """To where he wanted to go, which is a page of ours whatever was written there."""
     plain = "".join(sign for sign in wanted if sign.isprintable() and sign != "\\").lstrip("/ ")
     return RedirectResponse(address(request, plain or _START), 303)

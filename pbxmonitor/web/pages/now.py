@@ -57,7 +57,7 @@ def _shown(request: Request, viewer: Viewer, name: str, channel: Channel, stream
         stream=stream,
         moment=stamp(moment),
         words=page_words(viewer.language),
-        lapse=lambda since: lapse(since, moment),
+        lapse=lambda since: lapse(since, moment, viewer.language),
         countdown=lambda due: countdown(due, moment, viewer.language),
         blank=_Blank(),
         zone=site_of(request).settings.timezone,

@@ -15,17 +15,18 @@ from fastapi.responses import Response
 
 from pbxmonitor.columns import decimal
 from pbxmonitor.domain.view import Json
+from pbxmonitor.store import absences
 from pbxmonitor.store import patterns as rows
 from pbxmonitor.store.types import reading
 from pbxmonitor.texts import tr
 from pbxmonitor.web.api.stages import Oversees
 from pbxmonitor.web.filtering import given, is_plain, tidied
 from pbxmonitor.web.heat import WEEKDAYS, Heat, days_of, heat, worst
-from pbxmonitor.web.pages.stuck import asked, time_words
 from pbxmonitor.web.people import Wanted
 from pbxmonitor.web.rendering import page
 from pbxmonitor.web.sight import Sight, sight_of
 from pbxmonitor.web.site import site_of
+from pbxmonitor.web.timing import asked, time_words
 
 router = APIRouter()
 OF: Final = ("line", "queue")
@@ -42,7 +43,9 @@ async def patterns(request: Request, viewer: Oversees) -> Response:
     site = site_of(request)
     sight, (wanted, bad) = sight_of(site, viewer), asked(request, site)
     of = {name: value for name, value in given(request.query_params).items() if name in OF} if bad is None else {}
-    week, lines, regions, away = await reading(site.database, lambda c: _read(c, wanted, of, viewer.language))
+    week, lines, regions, (away, all_away) = await reading(
+        site.database, lambda c: _read(c, wanted, of, viewer.language)
+    )
     days, zone = days_of(wanted.stretch.begin, wanted.stretch.end, site.settings.zone), site.settings.zone
     says = partial(tr, language=viewer.language)
     return page(
@@ -59,8 +62,8 @@ async def patterns(request: Request, viewer: Oversees) -> Response:
         lines=[_line(row, sight) for row in lines],
         regions=regions[:LISTED],
         several=len({row["node"] for row in lines}) > 1,
-        away=[_absence(row, sight, zone) for row in away[:LISTED]],
-        all_away=len(away),
+        away=[_absence(row, sight, zone) for row in away],
+        all_away=all_away,
         hour_of=_hour_of,
         **time_words(request, viewer, wanted, bad),
     )
@@ -68,13 +71,13 @@ async def patterns(request: Request, viewer: Oversees) -> Response:
 
 def _read(
     connection: sa.Connection, wanted: Wanted, of: Mapping[str, str], language: str
-) -> tuple[list[Json], list[Json], list[Json], list[Json]]:
+) -> tuple[list[Json], list[Json], list[Json], tuple[list[Json], int]]:
     period, policy = wanted.period, wanted.policy
     return (
         rows.heat(connection, period, policy, **of),
         rows.lines(connection, period, policy),
-        rows.regions(connection, period, language),
-        rows.away(connection, period, policy)["hours"],
+        rows.regions(connection, period, policy, language),
+        absences.costliest(connection, period, policy, LISTED),
     )
 
 

@@ -5,9 +5,13 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from pbxmonitor.in_force import Arranged, arranged, kind_of
 from pbxmonitor.settings import Settings
 from pbxmonitor.settings_errors import SettingsError
+from pbxmonitor.settings_fixed import SITE, is_fixed, place_of, usual_rule
+from pbxmonitor.settings_overlay import Stored
 from pbxmonitor.store import links, numbers
+from pbxmonitor.store.strangers import strangers
 from pbxmonitor.store.types import reading, writing
 from pbxmonitor.texts import tr
 from pbxmonitor.web import arrangement
@@ -15,6 +19,7 @@ from pbxmonitor.web.auth import checked_form, note, require
 from pbxmonitor.web.filtering import is_plain
 from pbxmonitor.web.problems import Problem
 from pbxmonitor.web.rendering import address, page
+from pbxmonitor.web.setting_faults import fault_text
 from pbxmonitor.web.setting_texts import about, values
 from pbxmonitor.web.sight import Sight, sight_of
 from pbxmonitor.web.site import site_of
@@ -27,7 +32,7 @@ Manager = Annotated[Viewer, Depends(require(Role.MANAGER))]
 Admin = Annotated[Viewer, Depends(require(Role.ADMIN))]
 FORM: Final = [Depends(checked_form)]
 Text = Annotated[str, Form(max_length=300)]
-_DONE: Final = frozenset({"unlinked", "number_put", "number_removed"})
+_DONE: Final = frozenset({"unlinked", "number_put", "number_removed", "setting_put", "setting_removed", "setting_off"})
 
 
 @router.get("/settings")
@@ -100,9 +105,12 @@ async def shown(
     code: dict[str, Any] | None = None,
 ) -> Response:
     """The page, with what is to be said first."""
-    site = site_of(request)
-    linked, rules = await reading(site.database, lambda c: (links.links(c), numbers.rules(c)))
-    groups = _groups(site.settings, sight_of(site, viewer), linked)
+    site, language = site_of(request), viewer.language
+    found, linked, rules = await reading(
+        site.database, lambda c: (arranged(site.settings, c), links.links(c), numbers.rules(c))
+    )
+    settings = found.settings
+    unknown = await reading(site.database, lambda c: strangers(c, settings.people, _phones(settings)))
     return page(
         request,
         viewer,
@@ -112,42 +120,65 @@ async def shown(
         trouble=trouble,
         code=code,
         rules=rules,
-        kinds=[(kind.value, tr(f"number.kind.{kind}", language=viewer.language)) for kind in numbers.Kind],
+        kinds=[(kind.value, tr(f"number.kind.{kind}", language=language)) for kind in numbers.Kind],
         may=viewer.at_least(Role.ADMIN),
-        about=lambda key: about(key, viewer.language),
-        **groups,
+        about=lambda key: about(key, language),
+        strangers=unknown,
+        left_out=[(each, fault_text(each.fault, language)) for each in found.effective.left_out],
+        kept={(each.section, each.key): each for each in found.kept.entries},
+        off=[each.key for each in found.kept.entries if _is_off(settings, each)],
+        lists_fixed={name: is_fixed(settings, *place_of(name, SITE)) for name in ("steps", "digests")},
+        **_groups(found, sight_of(site, viewer), linked),
     )
 
 
-def _groups(settings: Settings, sight: Sight, linked: list[links.Link]) -> dict[str, Any]:
-    language = sight.language
+def _groups(found: Arranged, sight: Sight, linked: list[links.Link]) -> dict[str, Any]:
+    settings, language = found.settings, sight.language
     channels, channels_wrong = arrangement.parts(settings, "notify")
     crms, crms_wrong = arrangement.parts(settings, "crm")
     policy = settings.policy
     return {
         "people": list(arrangement.people(settings, linked, sight)),
         "teams": list(arrangement.teams(settings)),
-        "policy": values(policy, "policy.", ("hours", "queues")),
+        "policy": values(policy, "policy.", ("hours", "queues"), lambda name: is_fixed(settings, "policy", name)),
         "queues": {name: values(own, without=("hours",)) for name, own in policy.queues.items()},
+        "queues_fixed": {name: is_fixed(settings, "policy", "queues", name) for name in policy.queues},
         "week": arrangement.week(policy.hours, language),
         "queue_weeks": {
             name: arrangement.week(own.hours, language) for name, own in policy.queues.items() if own.hours
         },
         "holidays": sorted(policy.hours.holidays),
         "zone": settings.timezone,
-        "channels": {name: (arrangement.kind_of(settings, name), rows) for name, rows in channels.items()},
+        "messages": values(
+            settings.messages, "messages.", ("templates",), lambda name: is_fixed(settings, "messages", name)
+        ),
+        "channels": {name: (kind_of(settings, name), rows) for name, rows in channels.items()},
         "crms": crms,
         "wrong": channels_wrong or crms_wrong,
         "steps": arrangement.steps(settings, language),
-        "own_steps": bool(settings.callbacks.steps),
-        "callbacks": values(settings.callbacks, "callbacks.", ("steps",)),
+        "callbacks": values(
+            settings.callbacks, "callbacks.", ("steps",), lambda name: is_fixed(settings, "callbacks", name)
+        ),
         "alerts": arrangement.rules(settings, language),
-        "own_alerts": "alerts" in settings.model_fields_set,
-        "digests": arrangement.digests(settings, language),
+        "digests": arrangement.digests(settings, _digest_keys(found), language),
         "fixed_numbers": [(kind, number) for kind, listed in settings.numbers for number in listed],
     }
 
 
+def _is_off(settings: Settings, each: Stored) -> bool:
+    return each.section == "alerts" and each.value is None and usual_rule(settings, each.key)
+
+
+def _digest_keys(found: Arranged) -> list[str]:
+    left = {each.key for each in found.effective.left_out if each.section == "digests"}
+    keys = [each.key for each in found.kept.entries if each.section == "digests" and each.key not in left]
+    return sorted(keys, key=lambda key: int(key) if key.isdecimal() else 0)
+
+
+def _phones(settings: Settings) -> list[str]:
+    return [line for person in settings.people.values() for line in (*person.devices, *person.mobiles)]
+
+
 def _check_linkable(settings: Settings, channel: str) -> None:
-    if channel not in settings.notify or arrangement.kind_of(settings, channel) != arrangement.LINKED:
+    if channel not in settings.notify or kind_of(settings, channel) != arrangement.LINKED:
         raise Problem(404)

@@ -4,9 +4,8 @@ For those who see everybody's calls (pbxmonitor.web.api.stages.overseer): it is 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -14,20 +13,18 @@ from fastapi.responses import Response
 from pbxmonitor.domain.judge import Cause
 from pbxmonitor.domain.view import Json
 from pbxmonitor.notify.wording import filters
-from pbxmonitor.periods import NAMES as PERIODS
 from pbxmonitor.store import funnel, queue_report
 from pbxmonitor.store.types import reading
 from pbxmonitor.texts import tr
-from pbxmonitor.web import people, sankey
+from pbxmonitor.web import sankey
 from pbxmonitor.web.api.stages import Oversees, seen_step
-from pbxmonitor.web.filtering import TIME, BadQuery, is_plain, link, tidied
+from pbxmonitor.web.filtering import is_plain, tidied
 from pbxmonitor.web.rendering import page
 from pbxmonitor.web.sight import Sight, sight_of
-from pbxmonitor.web.site import Site, site_of
-from pbxmonitor.web.viewer import Viewer
+from pbxmonitor.web.site import site_of
+from pbxmonitor.web.timing import asked, time_words
 
 router = APIRouter()
-_DAY: Final = timedelta(days=1)
 _LOST: Final = {"lost": 1}
 # The journal's filter that shows the calls lost at a step: by their cause where that is one, else all lost ones.
 LOST_AT: Final[Mapping[str, Mapping[str, object]]] = {
@@ -72,30 +69,6 @@ async def stuck(request: Request, viewer: Oversees) -> Response:
         bar_height=sankey.BAR,
         **time_words(request, viewer, wanted, bad),
     )
-
-
-def asked(request: Request, site: Site) -> tuple[people.Wanted, BadQuery | None]:
-    """What the address asks for; today, and why not, if it cannot be had."""
-    try:
-        return people.wanted_of(request.query_params, site), None
-    except BadQuery as bad:
-        return people.wanted_of({}, site), bad
-
-
-def time_words(request: Request, viewer: Viewer, wanted: people.Wanted, bad: BadQuery | None) -> dict[str, Any]:
-    """What the template's period picker and its ways into the journal need."""
-    timed = {name: request.query_params[name] for name in TIME if name in request.query_params}
-    stretch = wanted.stretch
-    whole = all((edge.hour, edge.minute) == (0, 0) for edge in (stretch.begin, stretch.end))
-    return {
-        "bad": bad.text(viewer.language) if bad is not None else None,
-        "query": timed,
-        "link": partial(link, timed),
-        "journal_of": partial(link, timed if bad is None else {}),
-        "periods": PERIODS,
-        "begin": stretch.begin,
-        "last": stretch.end - _DAY if whole else stretch.end,
-    }
 
 
 def _steps(found: Sequence[Json], sight: Sight, says: sankey.Says) -> list[tuple[int, list[Json]]]:

@@ -124,7 +124,7 @@ async def remove(request: Request, viewer: Admin, name: Text = "") -> Response:
 async def new_token(
     request: Request,
     viewer: Admin,
-    scope: Annotated[Literal["read", "act"], Form()],
+    scope: Annotated[Literal["read", "act", "hooks"], Form()],
     name: Text = "",
     called: Text = "",
     days: Text = "365",

@@ -1,33 +1,29 @@
 // Keeps the live page as the server's events say: items by key into lists, moments counted by the server's clock.
+import { live, root, spelled } from "./live.js";
+
 const board = document.querySelector("[data-stream]");
-const root = document.documentElement.dataset.root;
-const words = JSON.parse(board.dataset.words);
 const lists = new Map([...board.querySelectorAll("[data-list]")].map((list) => [list.dataset.list, list]));
-const SILENT_MS = 40_000; // a beat comes every 15 s
-const PATIENCE_MS = 3_000; // a stream that ends comes again by itself
-let offset = Date.parse(board.dataset.now) - Date.now();
-let lastId = board.dataset.after;
-let heardAt = Date.now();
-let brokenAt = null;
+const page = live(board, { show, apply, tick });
 
 const template = (name) => board.querySelector(`template[data-template="${name}"]`).content.firstElementChild.cloneNode(true);
-const spelled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 function lapse(ms) {
   const seconds = Math.max(Math.trunc(ms / 1000), 0);
+  const days = Math.trunc(seconds / 86400);
+  if (days) return spelled(page.words.days, { days, hours: Math.trunc(seconds / 3600) % 24 });
   const parts = [Math.trunc(seconds / 3600), Math.trunc(seconds / 60) % 60, seconds % 60];
   const shown = parts[0] ? parts : parts.slice(1);
   return shown.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
 }
 
 function tickOne(time) {
-  const past = Date.now() + offset - Date.parse(time.dateTime);
+  const past = page.now() - Date.parse(time.dateTime);
   if (time.dataset.tick === "up") {
     time.textContent = lapse(past);
     return;
   }
   const late = past > 0;
-  time.textContent = spelled(late ? words.overdue : words.left, { span: lapse(Math.abs(past)) });
+  time.textContent = spelled(late ? page.words.overdue : page.words.left, { span: lapse(Math.abs(past)) });
   time.closest("[data-key]").toggleAttribute("data-late", late);
 }
 
@@ -87,7 +83,7 @@ function put(list, key, item) {
     node.classList.remove("fresh");
     requestAnimationFrame(() => node.classList.add("fresh"));
   }
-  if (isNew && list.dataset.list === "alerts") say(spelled(words.alert, { text: `${item.title} ${item.who}` }));
+  if (isNew && list.dataset.list === "alerts") page.say(spelled(page.words.alert, { text: `${item.title} ${item.who}` }));
 }
 
 function apply(patch) {
@@ -110,56 +106,11 @@ function show(view) {
   apply(patch);
 }
 
-function say(text) {
-  board.querySelector("[data-news]").textContent = text;
-}
-
-function linked(isLive) {
-  if (board.hasAttribute("data-lost") === !isLive) return;
-  board.toggleAttribute("data-lost", !isLive);
-  board.querySelector("[data-link-text]").textContent = isLive ? words.live : words.lost;
-  say(isLive ? words.back : words.lost);
-}
-
-function heard(message) {
-  heardAt = Date.now();
-  brokenAt = null;
-  lastId = message.lastEventId || lastId;
-  linked(true);
-}
-
-function connect() {
-  const address = new URL(board.dataset.stream, location.href);
-  address.searchParams.set("after", lastId);
-  const source = new EventSource(address);
-  source.addEventListener("view", (message) => (heard(message), show(JSON.parse(message.data).view)));
-  source.addEventListener("patch", (message) => (heard(message), apply(JSON.parse(message.data).patch)));
-  source.addEventListener("beat", (message) => {
-    heard(message);
-    offset = Date.parse(JSON.parse(message.data).now) - Date.now();
-  });
-  source.addEventListener("error", () => {
-    brokenAt ??= Date.now();
-    if (source.readyState === EventSource.CLOSED) setTimeout(again, PATIENCE_MS);
-  });
-}
-
-/** The server has refused: perhaps the session is over, and the login page is next. */
-async function again() {
-  const page = await fetch(location.href, { redirect: "manual" }).catch(() => null);
-  if (page?.type === "opaqueredirect") location.reload();
-  else connect();
-}
-
 function tick() {
   for (const time of board.querySelectorAll("time[data-tick]:not([hidden])")) tickOne(time);
   for (const clock of board.querySelectorAll("[data-clock]")) {
-    clock.textContent = new Date(Date.now() + offset).toLocaleTimeString(document.documentElement.lang, { timeZone: clock.dataset.clock });
+    clock.textContent = new Date(page.now()).toLocaleTimeString(document.documentElement.lang, { timeZone: clock.dataset.clock });
   }
-  const now = Date.now();
-  if (now - heardAt > SILENT_MS || (brokenAt !== null && now - brokenAt > PATIENCE_MS)) linked(false);
 }
 
-connect();
-tick();
-setInterval(tick, 1000);
+page.start();
