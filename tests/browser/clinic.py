@@ -84,14 +84,15 @@ people = ["106", "107", "108", "109", "110"]
 class Background:
     """A loop in a thread of its own: the tests themselves wait for the browser."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What that gives."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(self._patience_s)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -145,7 +146,7 @@ class Clinic:
     def __init__(self, pbx: SimulatedPbx, background: Background, folder: Path) -> None:
         self._pbx, self._background = pbx, background
         self.folder, self.config = folder, folder / "pbxmonitor.toml"
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self.url: str = f"http://127.0.0.1:{(port := free_port())}"
         self.config.touch(mode=0o600)
         self.config.write_text(
             _SETTINGS.format(

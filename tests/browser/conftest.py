@@ -3,11 +3,11 @@
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Response, expect, sync_playwright
@@ -71,12 +71,22 @@ def clinic(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield made
 
 
+class Served(Protocol):
+    """Where pages are served: their address, the settings file, and a loop for what must be awaited."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def config(self) -> Path: ...
+    def background(self, work: Coroutine[Any, Any, Any]) -> Any: ...
+
+
 @dataclass
 class Visitors:
     """Makes windows of people who are logged in, and remembers what went wrong in them."""
 
     browser: Browser
-    clinic: Clinic
+    clinic: Served
     troubles: list[str] = field(default_factory=list)
     _secrets: dict[str, str] = field(default_factory=dict)
     _contexts: dict[str, BrowserContext] = field(default_factory=dict)

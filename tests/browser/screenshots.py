@@ -19,13 +19,23 @@ LARGEST: Final = 150_000
 # Pages have few; smooth edges of letters need the most of them.
 COLOURS: Final = 128
 WIDE: Final = {"viewport": {"width": 1280, "height": 860}}
+SCREEN: Final = {"viewport": {"width": 1600, "height": 900}, "color_scheme": "dark"}
 PHONE: Final = {"viewport": {"width": 390, "height": 780}, "color_scheme": "dark"}
+# What is clicked first.
+INSIDE: Final = {"call": "table.calls tbody a"}
 # File, page, and how it is looked at.
 SHOTS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("now", "/now", WIDE),
     ("journal", "/journal", WIDE),
+    ("call", "/journal?missed_control=1", WIDE),
     ("callbacks", "/callbacks", WIDE),
+    ("callback-report", "/callbacks/report", WIDE),
     ("employees", "/employees", WIDE),
+    ("employee", "/employees/101", WIDE),
+    ("stuck", "/stuck", WIDE),
+    ("patterns", "/patterns", WIDE),
+    ("alerts", "/alerts", WIDE),
+    ("wallboard", "/wallboard", SCREEN),
     ("now-phone", "/now", PHONE),
     ("journal-phone", "/journal?missed_control=1", PHONE),
     ("callbacks-phone", "/callbacks", PHONE),
@@ -50,13 +60,15 @@ def drawn() -> Iterator[Path]:
         clinic.play(missed("79161234517", MISSES))
         for name, path, look in SHOTS:
             page = visitors.page(Role.ADMIN, **look)
-            yield shot(page, path, DOCS / f"{name}.png")
+            yield shot(page, path, DOCS / f"{name}.png", INSIDE.get(name))
             page.close()
 
 
-def shot(page: Page, path: str, into: Path) -> Path:
-    """The page as it is once everything on it is in its place."""
+def shot(page: Page, path: str, into: Path, inside: str | None = None) -> Path:
+    """The page, or the one that the first such link of it leads to, once everything on it is in its place."""
     page.goto(path)
+    if inside is not None:
+        page.locator(inside).first.click()
     expect(page.locator("main h1")).to_be_visible()
     page.wait_for_timeout(1_500)  # the animation of what is fresh, and the first tick of the clocks
     taken = Image.open(BytesIO(page.screenshot(animations="disabled"))).convert("RGB")

@@ -1,5 +1,6 @@
 """The live page in a real browser while calls happen at the PBX: nothing is reloaded, nothing is asked for twice."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from tests.browser.conftest import Visitors
 
 Visit = Callable[..., Page]
 HELPED, FORGOTTEN, ABSENT = "79161110001", "79161110002", "79161110003"
+WRITTEN_OF, ANOTHER = "79161110004", "79161110005"
 
 
 def tile(page: Page, agent: str) -> Locator:
@@ -48,29 +50,68 @@ def test_a_call_rings_is_talked_and_is_over_before_ones_eyes(visit: Visit, clini
     assert calls is None or figure(page, "offered") == calls + 1
 
 
+def card(board: Page, number: str, column: str = "") -> Locator:
+    """The card of that client, in that column if one is named."""
+    return board.locator(f"section.column{f'.{column}' if column else ''} article.debt", has_text=number)
+
+
 def test_a_missed_call_becomes_a_callback_that_is_taken_and_closed(visit: Visit, clinic: Clinic) -> None:
     page = watched(visit(Role.MANAGER))
     board = visit(Role.EMPLOYEE, MISSES)
-    debt = page.locator(".debt", has_text="916 111-00-02")
+    board.goto("/callbacks")
+    board.evaluate("window.stays = true")
+    debt, mine = page.locator(".debt", has_text="916 111-00-02"), card(board, "916 111-00-02")
     expect(debt).to_have_count(0)
+    expect(mine).to_have_count(0)
     over = clinic.start(missed(FORGOTTEN))
     expect(tile(page, MISSES)).to_have_attribute("data-state", "ringing")
     over()
     expect(debt).to_be_visible()
-    assert was_not_reloaded(page)
+    expect(card(board, "916 111-00-02", "open")).to_be_visible()
+    expect(mine.locator("time[data-due]")).to_have_text(re.compile("осталось"))
 
-    board.goto("/callbacks")
-    card = board.locator("article.debt", has_text="916 111-00-02")
-    expect(card).to_be_visible()
-    card.get_by_role("button", name="Беру").click()
+    mine.get_by_role("button", name="Беру").click()
     expect(board.get_by_role("status")).to_contain_text("за вами")
+    expect(mine).to_contain_text("занимается")
+    expect(mine.get_by_role("button", name="Беру")).to_have_count(0)
     expect(debt.locator("[data-slot=taken]")).to_be_visible()
-    card.get_by_text("Снять").or_(card.locator("details.dismiss summary")).first.click()
-    card.locator("input[name=reason]").fill("will call again")
-    card.locator("details.dismiss button").click()
-    expect(board.locator("section.closed article", has_text="916 111-00-02")).to_contain_text("will call again")
+    mine.get_by_text("Ещё").click()
+    mine.get_by_label("Перезванивать не нужно").fill("will call again")
+    mine.get_by_role("button", name="Снять").click()
+    expect(card(board, "916 111-00-02", "closed")).to_contain_text("will call again")
     expect(debt).to_have_count(0)
     assert was_not_reloaded(page)
+    assert was_not_reloaded(board)
+
+
+def test_what_one_writes_and_the_focus_stay_while_the_board_moves(visit: Visit, clinic: Clinic) -> None:
+    clinic.play(missed(WRITTEN_OF))
+    board = visit(Role.MANAGER)
+    board.goto("/callbacks")
+    mine = card(board, "916 111-00-04", "open")
+    mine.get_by_text("Ещё").click()
+    reason = mine.get_by_label("Перезванивать не нужно")
+    reason.press_sequentially("he wrote")
+    clinic.play(missed(WRITTEN_OF), missed(ANOTHER))
+    expect(card(board, "916 111-00-05")).to_be_visible()
+    expect(mine).to_contain_text("звонил 2 раза")
+    expect(reason).to_be_focused()
+    reason.press_sequentially(" that all is well")
+    expect(reason).to_have_value("he wrote that all is well")
+
+    head = card(board, "916 111-00-05").locator(".client a")
+    head.focus()
+    dismiss(clinic, "+79161110005")
+    expect(card(board, "916 111-00-05", "closed")).to_be_visible(timeout=20_000)
+    expect(head).to_be_focused()
+
+
+def dismiss(clinic: Clinic, number: str) -> None:
+    """By somebody else, past the pages: from the command line."""
+    (found,) = [
+        each for each in json.loads(clinic.pbxmonitor("callback", "list", "--json")) if each["number"] == number
+    ]
+    clinic.pbxmonitor("callback", "dismiss", found["id"], "--reason", "another way")
 
 
 def test_an_employee_hears_nothing_of_what_is_anothers(visit: Visit, clinic: Clinic) -> None:

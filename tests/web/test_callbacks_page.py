@@ -22,7 +22,7 @@ from pbxmonitor.work.dialling import Dialling
 from tests.web.conftest import ClientOf
 from tests.work.shop import CLIENT, Shop, rows
 
-CARD = re.compile(r'<h3 id="card-(\w+)-\d+" class="number"><a href="/callbacks/main/([^"]+)"')
+CARD = re.compile(r'<article class="card debt (\w+)" data-key="main/([^"]+)"')
 
 
 @dataclass
@@ -84,8 +84,8 @@ async def press(client: httpx.AsyncClient, debts: Debts, name: str, action: str,
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("ru", ("Перезвоны", "осталось", "Ответственный", "Анна", "без ответственного", "Беру", "Закрыты сегодня")),
-        ("en", ("Callbacks", "left", "Owner", "Анна", "nobody&#39;s", "Closed today")),
+        ("ru", ("Перезвоны", "осталось", "звонил", "Анна", "без ответственного", "Беру", "Закрыты сегодня")),
+        ("en", ("Callbacks", "left", "called", "Анна", "nobody&#39;s", "Closed today")),
     ],
 )
 async def test_the_board_speaks_both_languages(
@@ -301,4 +301,4 @@ async def test_the_newest_client_stands_with_how_often_he_was_missed(debts: Debt
     await debts.shop.misses(CLIENT, "101")
     debts.at()
     page = (await (await client_of(Role.EMPLOYEE)).get("/callbacks")).text
-    assert "2 пропущенных звонка" in page
+    assert "звонил 2 раза" in page

@@ -20,11 +20,17 @@ from tests.work.shop import CLIENT, Shop
 
 # For whoever comes, and what of it may be posted without a session (guarded by where the form came from).
 PUBLIC: Final = frozenset(
-    {"/", "/login", "/setup", "/language", "/healthz", "/readyz", "/manifest.webmanifest", "/api/v1/openapi.json"}
+    {
+        *("/", "/login", "/login/oidc", "/login/oidc/back", "/setup", "/language"),
+        *("/healthz", "/readyz", "/manifest.webmanifest", "/api/v1/openapi.json"),
+    }
 )
 # Answers without an end: tests/web/test_stream.py and tests/browser read them.
-ENDLESS: Final = frozenset({"/stream", "/api/v1/stream"})
-ADMINS: Final = ("/users", "/settings", "/audit", "/alerts", "/api/v1/audit", "/api/v1/alerts", "/api/v1/digests")
+ENDLESS: Final = frozenset({"/stream", "/callbacks/stream", "/api/v1/stream"})
+ADMINS: Final = (
+    *("/users", "/settings", "/audit", "/alerts", "/webhooks"),
+    *("/api/v1/audit", "/api/v1/alerts", "/api/v1/digests", "/api/v1/webhooks"),
+)
 # Whose client called with which number, and who may see it.
 CLIENTS: Final = {agent: f"{CLIENT[:-1]}{place}" for place, agent in enumerate(("101", "102", "103"), 1)}
 SEEN: Final[Mapping[Role | None, frozenset[str]]] = {

@@ -1,16 +1,17 @@
 """Employees in a browser and by the API: the table, its order, one person's page, and who may see whom."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import httpx
 import pytest
 
 from pbxmonitor.clock import ManualClock
 from pbxmonitor.store import schema
-from pbxmonitor.web.drawing import columns, day_lanes, level
+from pbxmonitor.web.drawing import Stack, columns, day_lanes, height_of, level, shares
 from pbxmonitor.web.people import in_order
 from pbxmonitor.web.site import Site
+from pbxmonitor.web.sparks import HIGH, slots_of
 from pbxmonitor.web.viewer import Role
 from tests.web.conftest import NOW, ClientOf
 from tests.work.shop import Shop, rows
@@ -94,7 +95,7 @@ async def test_each_role_sees_only_its_people(site: Site, client_of: ClientOf) -
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("ru", ("Анна", "Коллеги в среднем", "67 %", "0 %", "По часам недели", "не взяли трубку", "2/3", "Пт")),
+        ("ru", ("Анна", "Коллеги в среднем", "67 %", "0 %", "По часам недели", "не взяли трубку", "2/3", "Вт")),
         ("en", ("Анна", "Colleagues, on average", "67%", "By hour of the week", "2/3", "The last missed calls")),
     ],
 )
@@ -156,9 +157,52 @@ async def test_hidden_numbers_are_hidden_on_a_persons_page(site: Site, client_of
 
 
 def test_columns_are_in_scale_with_the_highest() -> None:
-    low, high = columns([("9", [("load", 1.0)], ""), ("10", [("load", 3.0), ("lost", 1.0)], "")])
-    assert (low.parts, high.parts) == ([("load", 75.0, 25.0)], [("load", 25.0, 75.0), ("lost", 0.0, 25.0)])
-    assert (low.x, high.x, low.width) == (5.0, 55.0, 40.0)
+    few = [Stack("9", [("load", 1.0)], ""), Stack("10", [("load", 3.0), ("lost", 1.0)], "", "4")]
+    low, high = columns(few)
+    assert (low.parts, high.parts) == ([("load", 78.5, 21.5)], [("load", 35.5, 64.5), ("lost", 14.0, 21.5)])
+    assert (high.head, high.value, height_of(4.0, few), height_of(2.0, few)) == (14.0, "4", 14.0, 57.0)
+    assert columns(few, least=8.0)[1].head == height_of(4.0, few, least=8.0) == 57.0
+
+
+def test_few_columns_leave_room_for_others() -> None:
+    (only,) = columns([Stack("9", [("load", 1.0)], "")])
+    assert (only.x, only.width) == pytest.approx((100 / 7 * 0.1, 100 / 7 * 0.8), abs=0.01)
+    assert columns([]) == []
+
+
+def test_a_bar_is_shared_by_its_parts() -> None:
+    found = shares([("good", 3, "a"), ("none", 0, "b"), ("bad", 1, "c")])
+    assert [(each.x, each.width, each.look) for each in found] == [(0.0, 75.0, "good"), (75.0, 25.0, "bad")]
+    assert shares([("good", 0, "")]) == []
+
+
+SPARK = re.compile(r'<svg class="spark"[^>]* aria-label="([^"]+)">.*?<polyline points="([^"]+)"')
+
+
+async def test_each_has_a_line_of_how_his_share_went_and_its_words(site: Site, client_of: ClientOf) -> None:
+    shop = await a_morning(site)
+    shop.story.after(3600)
+    await shop.answers("101", "+79161234014")
+    assert isinstance(site.clock, ManualClock)
+    site.clock.advance((shop.now - site.clock.now()).total_seconds())
+    client = await client_of(Role.MANAGER, language="en")
+    (told, points) = SPARK.findall((await client.get("/employees")).text)[0]
+    assert told == "Missed share: 12:00 — 67%, 13:00 — 0%"
+    (first, last) = (tuple(map(float, point.split(","))) for point in points.split())
+    assert first[0] < last[0]
+    assert first[1] < last[1] == HIGH - 2
+    month = (await client.get("/employees?period=this-month")).text
+    assert SPARK.findall(month) == []  # one day of calls is no line
+
+
+def test_many_days_share_fourteen_points() -> None:
+    days = [date(2026, 1, 1) + timedelta(days=ahead) for ahead in range(31)]
+    told = [(("main", "101"), day, 1, 2) for day in days]
+    found = slots_of([*told, (("main", "101"), date(2025, 12, 31), 9, 9)], days, "%d.%m")
+    counts = found.counts["main", "101"]
+    assert (len(counts), len(found.labels), found.labels[0]) == (14, 14, "01.01")
+    assert {offered for _, offered in counts} == {4, 6}
+    assert sum(missed for missed, _ in counts) == 31
 
 
 def test_shades_grow_with_the_value_and_nothing_has_none() -> None:

@@ -153,6 +153,18 @@ def test_an_employee_of_whom_the_pbx_has_said_nothing_has_a_tile_all_the_same() 
     assert (shown["state"], shown["name"], shown["since"]) == ("unknown", "Анна", None)
 
 
+def test_who_is_in_no_queue_is_free_when_his_phone_is_there_and_offline_when_it_is_not() -> None:
+    story = Story().phone_is("101", online=True).phone_is("102", online=False)
+    assert (tile(story)["state"], tile(story, "102")["state"]) == ("ready", "offline")
+
+
+def test_of_whose_phone_nothing_is_known_nobody_says_that_he_is_free() -> None:
+    story = Story().dnd("101").after(5).dnd("101", on=False)
+    shown = tile(story)
+    assert (shown["state"], shown["availability"], shown["since"]) == ("unknown", "unknown", None)
+    assert tile(story.dnd("101"))["state"] == "dnd"
+
+
 def test_a_door_phone_is_nobody_where_people_are_named_and_somebody_where_they_are_not() -> None:
     story = desk().phone_is("900", online=True)
     assert "900" not in view_of(story)["tiles"]
@@ -235,15 +247,39 @@ def test_a_view_of_the_same_floor_is_made_of_the_same_objects() -> None:
     assert changed(board.view(scene(story)), board.view(scene(story, now=story.now + timedelta(seconds=9)))) == {}
 
 
+def test_callbacks_are_looked_at_again_when_one_falls_due_and_when_the_rows_say_otherwise() -> None:
+    board, story, due = Board(), desk(), debt().due_at
+    chief, anna = Viewer(account="", role=Role.MANAGER), Viewer(account="", role=Role.EMPLOYEE, person="101")
+    same: dict[str, Any] = {"today": Today(debts=(debt(),)), "roster": Roster(people=PEOPLE)}
+
+    def told(now: datetime, **more: Any) -> tuple[View, list[int]]:
+        whole = scene(story, now=now, **(same | more))
+        view = board.view(whole)
+        figures = (seen_by(viewer, view, whole)["figures"]["callbacks"] for viewer in (chief, anna))
+        return view, [number for figure in figures for number in (figure["value"], figure["overdue"])]
+
+    before, numbers = told(due - timedelta(minutes=1))
+    assert numbers == [1, 0, 1, 0]
+    at_last, numbers = told(due)
+    assert at_last["callbacks"] is before["callbacks"]
+    assert numbers == [1, 0, 1, 0]
+    assert told(due + timedelta(seconds=1))[1] == [1, 1, 1, 1]
+    others = Today(debts=(debt(), debt(call="main.2", owner="102")))
+    assert told(due + timedelta(seconds=2), today=others)[1] == [2, 2, 1, 1]
+
+
 # flags
 
 
 def test_a_lost_link_a_gap_and_a_database_that_is_away_are_said() -> None:
     at, zone = MONDAY_NOON, POLICY.hours.zone
-    today = Today(gaps=(("main", at, at + timedelta(minutes=5)),), stale_since=at)
+    minutes = timedelta(minutes=1)
+    gaps = (("main", at, at + 5 * minutes, None), ("main", at + 9 * minutes, at + 11 * minutes, 3))
+    today = Today(gaps=gaps, stale_since=at)
     flags = view_of(desk(), today=today, lost={"main": at}, nodes=["main", "branch"])["flags"]
     said = {each["kind"]: words().said("flags", each)["text"] for each in flags.values()}
-    assert set(said) == {"link_lost", "not_followed", "gap", "numbers_stale"}
+    assert set(said) == {"link_lost", "not_followed", "gap", "gap_repaired", "numbers_stale"}
+    assert said["gap_repaired"].endswith("из её журналов взято 3 звонка.")
     assert said["link_lost"].startswith(f"Нет связи с АТС «main» с {at.astimezone(zone):%H:%M}")
 
 
@@ -330,8 +366,9 @@ def test_every_item_can_be_said(language: str) -> None:
 
 
 def test_time_is_counted_as_the_script_counts_it() -> None:
-    assert [lapse(after(0), MONDAY_NOON + timedelta(seconds=s)) for s in (7, 750, 3723)] == ["0:07", "12:30", "1:02:03"]
-    assert lapse(None, MONDAY_NOON) == ""
+    seconds = {7: "0:07", 750: "12:30", 3723: "1:02:03", 100_000: "1 d 3 h"}
+    assert [lapse(after(0), MONDAY_NOON + timedelta(seconds=s), "en") for s in seconds] == list(seconds.values())
+    assert lapse(None, MONDAY_NOON, "en") == ""
     assert countdown(after(90), MONDAY_NOON, "ru") == (False, "осталось 1:30")
     assert countdown(after(-5), MONDAY_NOON, "en") == (True, "0:05 overdue")
 

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from structlog.testing import capture_logs
 
 from pbxmonitor.clock import SystemClock
-from pbxmonitor.web.server import WebServer, offer_setup
+from pbxmonitor.web.server import WebServer, _bound, offer_setup
 from pbxmonitor.web.site import Site
 from tests.web.conftest import PASSWORD, log_in
 
@@ -76,6 +76,13 @@ async def test_the_server_does_not_say_what_it_is(app: FastAPI) -> None:
     stop.set()
     await running
     assert "server" not in answer.headers
+
+
+def test_no_part_of_an_answer_waits_until_the_one_before_is_acknowledged() -> None:
+    with _bound("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_an_address_that_is_taken_is_one_line(app: FastAPI) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pbxmonitor.clock import ManualClock
 from pbxmonitor.domain.view import Json, stamp
 from pbxmonitor.settings_domain import to_duties
-from pbxmonitor.store import funnel, patterns, queue_report
+from pbxmonitor.store import absences, funnel, patterns, queue_report
 from pbxmonitor.store.accounts import Account
 from pbxmonitor.store.reports import Period
 from pbxmonitor.store.types import reading, writing
@@ -70,7 +70,7 @@ async def read(site: Site, what: Any, *more: Any) -> Any:
 
 def table_of(page: str, region: str) -> dict[str, list[str]]:
     """The rows of the table below that heading: their cells as plain text by the row's heading."""
-    (found,) = re.findall(rf'role="region" aria-labelledby="{region}">(.*?)</table>', page, re.DOTALL)
+    (found,) = re.findall(rf'role="group" aria-labelledby="{region}">(.*?)</table>', page, re.DOTALL)
     return {plain(name): [plain(cell) for cell in re.split(r"</td>", cells)[:-1]] for name, cells in ROW.findall(found)}
 
 
@@ -172,7 +172,7 @@ async def test_the_week_is_that_of_the_store(site: Site, client_of: ClientOf) ->
         name: [row["calls"], row["answered"], row["lost"], row["short_abandoned"]] for name, row in lines.items()
     }
     assert shown["1001"][0] == "8"
-    regions = await read(site, patterns.regions, "ru")
+    regions = await read(site, patterns.regions, site.policy, "ru")
     assert {row["name"]: str(row["calls"]) for row in regions if row["name"]}.items() <= {
         name: cells[1] for name, cells in table_of(page, "regions").items()
     }.items()
@@ -207,8 +207,8 @@ async def test_the_api_tells_what_the_store_knows(site: Site, client_of: ClientO
     assert await told("queues") == await read(site, queue_report.queues, site.policy)
     assert await told("hours") == {"hours": await read(site, patterns.heat, site.policy)}
     assert await told("lines") == {"lines": await read(site, patterns.lines, site.policy)}
-    assert await told("regions") == {"regions": await read(site, patterns.regions, "ru")}
-    assert await told("away") == await read(site, patterns.away, site.policy)
+    assert await told("regions") == {"regions": await read(site, patterns.regions, site.policy, "ru")}
+    assert await told("away") == await read(site, absences.away, site.policy)
 
 
 async def test_only_who_sees_everybody_sees_the_whole_site(site: Site, client_of: ClientOf, browser: Browser) -> None:
