@@ -1,7 +1,9 @@
 """How a replay is compared with what a recording is expected to say."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 # Asterisk tells one moment in several events, milliseconds apart; which of them counts is nobody's business.
@@ -27,3 +29,12 @@ def same(expected: Any, got: Any) -> bool:
     if isinstance(expected, str) and isinstance(got, str) and expected.endswith("Z") and got.endswith("Z"):
         return abs((datetime.fromisoformat(expected) - datetime.fromisoformat(got)).total_seconds()) <= SAME_MOMENT
     return bool(expected == got)
+
+
+def is_shape(path: Path) -> bool:
+    """Whether a recording shows a shape of docs/call-shapes.md: a story told its truth, or it was cut out of a day.
+
+    The importers are not held to those: of most, a log of the PBX tells too little.
+    """
+    about = json.loads(path.with_name(f"{path.name.split('.')[0]}.json").read_text())
+    return "began" not in about or isinstance((about["truth"] or {}).get("calls"), list)

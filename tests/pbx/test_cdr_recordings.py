@@ -17,12 +17,11 @@ from pbxmonitor.pbx.asterisk.cdr import Cdr, CdrRow, rows_of_csv
 from pbxmonitor.pbx.asterisk.history import BadLine
 from pbxmonitor.pbx.asterisk.naming import Site
 from tests.pbx.judged import at, judged
+from tests.recorded import is_shape
 
 HERE = Path(__file__).parent
 EVERY = sorted((HERE.parent / "scenarios").glob("*/*.cdr.csv"))
-# The shapes of docs/call-shapes.md (with the phones' own diary) are the live stream's: of most, CDR tell too little.
-SHAPES = [path for path in EVERY if path.with_name(path.name.replace(".cdr.csv", ".phones.json")).exists()]
-SCENARIOS = [path for path in EVERY if path not in SHAPES]
+SCENARIOS = [path for path in EVERY if not is_shape(path)]
 MORE = sorted((HERE / "cdr").glob("*/*.csv"))
 SECOND = 1.5  # a CDR's times are cut to whole seconds
 
@@ -115,7 +114,7 @@ def lost(path: Path) -> dict[str, Any]:
 
 def told(path: Path) -> dict[str, Json]:
     cdr = Cdr(Site(node="main"), UTC)
-    rows = list(rows_of_csv(path.read_text().splitlines()))
+    rows = list(rows_of_csv(path.read_text(errors="replace").splitlines()))
     assert not [row for row in rows if isinstance(row, BadLine)]
     calls = [*(call for row in rows if isinstance(row, CdrRow) for call in cdr.take(row)), *cdr.finish()]
     return {call["call"]: call for call in judged(calls)["calls"]}

@@ -15,10 +15,10 @@ from pbxmonitor.domain.call import Call, StageKind
 from pbxmonitor.domain.policy import Policy
 from pbxmonitor.domain.view import Json, call_view, interval_view
 from tests.pbx.diary import Diary, diary, judged
+from tests.recorded import is_shape
 
 EVERY = sorted((Path(__file__).parents[1] / "scenarios").glob("*/*.queue_log"))
-# The shapes of docs/call-shapes.md (with the phones' own diary) are the live stream's: of most, a log tells too little.
-LOGS = [log for log in EVERY if not log.with_suffix(".phones.json").exists()]
+LOGS = [log for log in EVERY if not is_shape(log)]
 WRITTEN = [log for log in LOGS if log.read_text()]
 # Times of the log are whole seconds, and one moment is told in several events.
 WITHIN_S = 1.05

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from pbxmonitor.store.migrate import upgrade
 from pbxmonitor.store.schema import METADATA
 from pbxmonitor.store.types import async_url, connect
+from tests.recorded import is_shape
 
 SERVERS = {
     "postgresql": ("PBXMONITOR_TEST_POSTGRESQL", "postgresql://root@127.0.0.1:5432/", "postgres"),
@@ -27,7 +28,7 @@ DATABASES = [
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The shapes of docs/call-shapes.md (tapes with the phones' diary) meet SQLite only: a row is a row."""
+    """The shapes of docs/call-shapes.md meet SQLite only: a row is a row."""
     config.hook.pytest_deselected(items=[item for item in items if _is_shape_on_a_server(item)])
     items[:] = [item for item in items if not _is_shape_on_a_server(item)]
 
@@ -35,7 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_shape_on_a_server(item: pytest.Item) -> bool:
     given = getattr(getattr(item, "callspec", None), "params", {})
     tape, database = given.get("tape"), given.get("migrated", "sqlite")
-    return isinstance(tape, Path) and database != "sqlite" and tape.with_suffix(".phones.json").exists()
+    return isinstance(tape, Path) and database != "sqlite" and is_shape(tape)
 
 
 class Server:

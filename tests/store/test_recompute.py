@@ -27,6 +27,7 @@ from pbxmonitor.store.recompute import recompute
 from pbxmonitor.store.schema import METADATA
 from pbxmonitor.store.types import connect, reading, writing
 from tests.domain.story import CLIENT, MONDAY_NOON, Story
+from tests.recorded import is_shape
 from tests.store.test_ledger import TAPES
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -66,7 +67,7 @@ def recordings() -> tuple[tuple[Fact, ...], ...]:
 
     Not the shapes of docs/call-shapes.md: those were recorded in several labs at once, with the same customers in each.
     """
-    alone = [tape for tape in TAPES if not tape.with_suffix(".phones.json").exists() and "heard_" not in tape.stem]
+    alone = [tape for tape in TAPES if not is_shape(tape)]
     told = (facts_of(frames_of(tape), Site(node=f"v{tape.parent.name}")) for tape in alone)
     return tuple(sorted((tuple(facts) for facts in told), key=lambda facts: facts[0].at))
 
