@@ -58,3 +58,19 @@ def _russian(number: object) -> str:
 
 
 _RULES: dict[str, Callable[[object], str]] = {"ru": _russian, "en": _english}
+
+
+class Cannot(Exception):  # noqa: N818 - a word of the field
+    """Something may not be done: `key` and `values` are of a text that says why to who asked."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = values
+
+    def text(self, language: str | None = None) -> str:
+        """Why, in that language or the one in use."""
+        return tr(self.key, language=language, **self.values)
+
+    def __str__(self) -> str:
+        return self.text()

@@ -13,7 +13,7 @@ from pbxmonitor.store.actions import audit
 from pbxmonitor.store.debts import Key
 from pbxmonitor.store.numbers import Kind, kind_of
 from pbxmonitor.store.types import Row, insert_new
-from pbxmonitor.texts import tr
+from pbxmonitor.texts import Cannot
 
 HOUR: Final = timedelta(hours=1)
 # So long a call that nobody has seen yet may still be on its way; and no call that somebody began lasts longer.
@@ -27,20 +27,8 @@ _LOCK: Final[Row] = {"owner": "dialling", "name": "lock", "content": ""}
 _OPEN: Final = (State.OPEN.value, State.ATTEMPTED.value)
 
 
-class CannotCall(Exception):  # noqa: N818
+class CannotCall(Cannot):
     """Nobody is called; `text` says why to the person who asked."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        super().__init__(key)
-        self.key = key
-        self.values = values
-
-    def text(self, language: str | None = None) -> str:
-        """Why, in that language or the one in use."""
-        return tr(self.key, language=language, **self.values)
-
-    def __str__(self) -> str:
-        return self.text()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

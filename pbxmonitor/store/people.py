@@ -9,25 +9,13 @@ from pbxmonitor.store import aliases, schema
 from pbxmonitor.store.followed import calls_of
 from pbxmonitor.store.merging import Renaming
 from pbxmonitor.store.types import among
-from pbxmonitor.texts import tr
+from pbxmonitor.texts import Cannot
 
 _PORTION = 500
 
 
-class CannotRename(Exception):  # noqa: N818 - a word of the field
+class CannotRename(Cannot):
     """It may not be done; `text` says why, and what to do instead."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        super().__init__(key)
-        self.key = key
-        self.values = values
-
-    def text(self, language: str | None = None) -> str:
-        """Why, in that language or the one in use."""
-        return tr(self.key, language=language, **self.values)
-
-    def __str__(self) -> str:
-        return self.text()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

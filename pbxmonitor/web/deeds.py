@@ -88,7 +88,7 @@ def line_json(line: Line, sight: Sight) -> Json:
         "action": line.action,
         "node": line.node,
         "call": line.subject,
-        "details": line.details if sight.viewer.whole_numbers else _masked(line.details),
+        "details": line.details if sight.viewer.whole_numbers else masked_values(line.details),
     }
 
 
@@ -112,12 +112,13 @@ def _value(value: Any, sight: Sight) -> str:
     return sight.text(str(value))
 
 
-def _masked(value: Any) -> Any:
+def masked_values(value: Any) -> Any:
+    """The value with every phone number in it masked."""
     match value:
         case str():
             return masked_text(value)
         case Mapping():
-            return {name: _masked(each) for name, each in value.items()}
+            return {name: masked_values(each) for name, each in value.items()}
         case list():
-            return [_masked(each) for each in value]
+            return [masked_values(each) for each in value]
     return value

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pbxmonitor.clock import Clock
 from pbxmonitor.store import links
 from pbxmonitor.store.types import writing
-from pbxmonitor.texts import tr
+from pbxmonitor.texts import Cannot
 
 log = structlog.get_logger()
 TRIES: Final = 5
@@ -20,20 +20,8 @@ WINDOW_S: Final = 600.0
 REMEMBERED: Final = 10_000
 
 
-class CannotLink(Exception):  # noqa: N818
+class CannotLink(Cannot):
     """No code is given or taken; `key` and `values` are of a text for who asked."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        super().__init__(key)
-        self.key = key
-        self.values = values
-
-    def text(self, language: str | None = None) -> str:
-        """Why, in that language or the one in use."""
-        return tr(self.key, language=language, **self.values)
-
-    def __str__(self) -> str:
-        return self.text()
 
 
 class Linking:

@@ -96,7 +96,9 @@ PLACED: Lost = {
 }
 # 9. A caller who leaves while he is on hold: his last row ended as the hold began.
 ON_HOLD: Lost = {"atx_caller_leaves": {"talk_ended": -7.0}}
-LOST = (RANG_OUT, UNSTAFFED, NOT_LET_IN, WAITED_ON, HIDDEN, REWRITTEN, WHO_ENDED, PLACED, ON_HOLD)
+# 10. A phone that forwards at once (302) looks like one that rang out; at 0 s it counts for nothing.
+SENT_ON: Lost = {"forward_to_mobile": {"rings": {"101": {"rna"}}}}
+LOST = (RANG_OUT, UNSTAFFED, NOT_LET_IN, WAITED_ON, HIDDEN, REWRITTEN, WHO_ENDED, PLACED, ON_HOLD, SENT_ON)
 
 
 def named(path: Path) -> str:

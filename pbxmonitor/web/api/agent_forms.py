@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 from pbxmonitor.domain.kpi import Standing
+from pbxmonitor.web.api.figure_forms import MeanHour
 
 
 class Compared(BaseModel):
@@ -156,17 +157,6 @@ class CauseForm(BaseModel):
     calls: int
 
 
-class AwayHour(BaseModel):
-    """His mean day: seconds away in that hour, beside all calls of those days."""
-
-    hour: int
-    dnd_s: float = 0.0
-    paused_s: float = 0.0
-    offline_s: float = 0.0
-    calls: float
-    lost: float
-
-
 class LoadHour(BaseModel):
     """All inbound calls of that hour of the day."""
 
@@ -186,7 +176,7 @@ class PersonReport(BaseModel):
     days: list[DayForm]
     hours: list[CellForm]
     causes: list[CauseForm]
-    away: list[AwayHour]
+    away: list[MeanHour]
     load: list[LoadHour]
 
 

@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from pbxmonitor.domain.view import stamp
 from pbxmonitor.in_force import OPEN_KINDS, Arranged, DoesNotFit, arranged_of, kind_of
-from pbxmonitor.masking import masked_text
 from pbxmonitor.settings import Settings
 from pbxmonitor.settings_fixed import SECTIONS, SITE, is_fixed, place_of, usual_rule
 from pbxmonitor.store.stored_settings import ChangedMeanwhile, Wish
 from pbxmonitor.web import problems
 from pbxmonitor.web.answers import answer
 from pbxmonitor.web.auth import require
+from pbxmonitor.web.deeds import masked_values
 from pbxmonitor.web.problems import Problem
 from pbxmonitor.web.setting_entries import storable, well_named
 from pbxmonitor.web.setting_faults import fault_text
@@ -83,7 +83,7 @@ async def list_settings(request: Request, viewer: Admin) -> Response:
         for each in found.effective.left_out
     ]
     data = SettingsForm(version=found.kept.version, settings=forms, left_out=left).model_dump()
-    return answer(request, data if viewer.whole_numbers else _masked(data))
+    return answer(request, data if viewer.whole_numbers else masked_values(data))
 
 
 @router.put("/settings/{section}/{key}", summary="Keep one entry", response_model=Kept)
@@ -176,14 +176,3 @@ def _form(found: Arranged, section: str, key: str, value: Any) -> SettingForm:
         changed_at=stamp(kept.at) if kept is not None and kept.at is not None else None,
         changed_by=kept.by if kept is not None else None,
     )
-
-
-def _masked(value: Any) -> Any:
-    match value:
-        case str():
-            return masked_text(value)
-        case Mapping():
-            return {name: _masked(each) for name, each in value.items()}
-        case list():
-            return [_masked(each) for each in value]
-    return value
