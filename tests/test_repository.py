@@ -1,6 +1,7 @@
 """The repository itself: what the wheel carries, what the README promises, what no file may say."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -142,3 +143,9 @@ def test_a_daemon_that_needs_nothing_heavy_loads_nothing_heavy() -> None:
     command = f"import sys, pbxmonitor.app; print([name for name in {heavy!r} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True, cwd=ROOT)
     assert told.stdout == "[]\n"
+
+
+def test_what_is_staged_on_an_asterisk_stays_with_one_process(request: pytest.FixtureRequest) -> None:
+    """The groups of `--dist loadgroup` stand in the names of tests, or xdist lost them and all is staged twice."""
+    shared = "PYTEST_XDIST_WORKER" in os.environ and request.config.getoption("loadgroup", default=False)
+    assert request.node.nodeid.endswith(f"@{request.node.path}") == bool(shared)

@@ -16,6 +16,7 @@ from pbxmonitor.domain.call import (
     Stage,
     StageKind,
     StageResult,
+    Talk,
 )
 from pbxmonitor.domain.closing import close_stage, end_stage, end_talk, end_transfer_stage
 from pbxmonitor.domain.evolve import evolve
@@ -281,7 +282,16 @@ def _end_offers(call: Call, leg: Leg) -> Call:
             call = call.with_offer(offer, result=result, ended_at=leg.ended_at)
         elif offer.result is OfferResult.ANSWERED and leg.cause == 26 and all(t.leg != leg.id for t in call.talks):
             call = call.with_offer(offer, result=OfferResult.ANSWERED_ELSEWHERE)
+        elif _dropped_unheard(call, offer, leg):
+            talk = Talk(agent=offer.agent, leg=leg.id, began_at=offer.ended_at or leg.ended_at, ended_at=leg.ended_at)
+            call = evolve(call, talks=(*call.talks, evolve(talk, ended_by=EndedBy.AGENT)))
     return call
+
+
+def _dropped_unheard(call: Call, offer: Offer, leg: Leg) -> bool:
+    """He picked up a Dial and was gone before the bridge: a talk of no length (a queue says AgentDump instead)."""
+    direct = offer.queue is None and offer.counts and offer.result is OfferResult.ANSWERED
+    return direct and leg.gave_up and not leg.picked and all(talk.leg != leg.id for talk in call.talks)
 
 
 def _parked(call: Call, fact: f.CallParked) -> Call:

@@ -118,3 +118,13 @@ def test_a_pickup_that_crosses_the_answer_puts_the_picker_into_the_talk() -> Non
     ]
     assert call.stages[0].kind is StageKind.QUEUE
     assert call.stages[0].result is StageResult.ANSWERED
+
+
+def test_who_picks_up_and_is_gone_before_the_bridge_has_dropped_the_caller() -> None:
+    story = Story().calls_in().is_put_through_to("101").rings("101").after(3).picks_up("101").dial_ends("ANSWER")
+    phone = story.line.phones["101"]
+    story.line.ringing.clear()
+    story.tell(f.HangupAsked, leg=phone).tell(f.LegEnded, leg=phone, cause=16).pbx_ends()
+    judged = story.judged
+    assert (judged.disposition, judged.lost, judged.cause) == ("answered", True, Cause.DROPPED)
+    assert (judged.short_hangup, judged.answered_by, story.verdicts) == (True, "101", {"101": Verdict.ANSWERED})

@@ -33,8 +33,8 @@ def _followed(block: str, version: str) -> bool:
     """Whether the filters' file means to let the event through, read by eye: a name, an application, a variable."""
     text = (OPERATOR / f"manager.d/filters-{version}.conf").read_text()
     lines = [set(re.findall(r"[A-Z]\w+", line)) for line in text.splitlines() if not line.startswith(";")]
-    event = _header(block, "Event")
-    detail = {"Newexten": _header(block, "Application"), "VarSet": _header(block, "Variable")}.get(event, event)
+    event, variable = _header(block, "Event"), _header(block, "Variable").lstrip("_")
+    detail = {"Newexten": _header(block, "Application"), "VarSet": variable}.get(event, event)
     return any({event, detail} <= words for words in lines)
 
 

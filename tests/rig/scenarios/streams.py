@@ -13,7 +13,7 @@ LONG_NAME = "Очень длинное имя " * 11 + "Я!"  # 200 characters
 NAMES = ("Анна Иванова", "Зоя 🦷 улыбка 😀", "O'Brien; DROP")
 
 
-@story(28, short=True)
+@story(28)
 async def one_number_in_five_formats(desk: Desk) -> Truth:
     """+7, 8, 7, ten digits and with punctuation: five calls of one customer, each given up in the menu after 6 s."""
     caller = desk.customer()
