@@ -30,6 +30,8 @@ MISSES, WARM = 300, 20
 OPEN, DUE = 10_000, 1_000
 LIMIT_S = 1.0
 
+RANG = timedelta(seconds=12)
+
 
 class Hand:
     """A channel that takes what it is given and notes when."""
@@ -56,7 +58,8 @@ async def latencies(engine: AsyncEngine) -> list[float]:
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(work.run(stop))
         for number in range(MISSES + WARM):
-            story = shop.story.calls_in(f"+7916{number:07}").waits_in("sales").rings("101").after(12)
+            shop.story.now = SystemClock().now() - RANG  # he gives up now: nothing of it is overdue
+            story = shop.story.calls_in(f"+7916{number:07}").waits_in("sales").rings("101").after(RANG.total_seconds())
             await shop.recorded()
             key = story.caller_leaves().key
             asked[key] = time.perf_counter()
