@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
@@ -126,7 +127,7 @@ class Ledger:
             # Here no transaction runs: each is judged by one policy from its beginning to its end.
             (self._policy, self._duties), self._next = self._next, None
         if changes or told:
-            work = lambda connection: self._recorded(connection, changes, floor, told)  # noqa: E731
+            work = partial(self._recorded, changes=changes, floor=floor, told=told)
             self._owes = False
             self._seq, self._since_checkpoint, journalled = await writing(self._engine, work)
             if self._recent is not None:
@@ -191,8 +192,7 @@ class Ledger:
 
     def _tell_of_agents(self, connection: sa.Connection, touched: Touched, now: datetime) -> None:
         if touched.moves:
-            roster = self._duties.roster
-            moves = lambda: webhook_events.of_agents(self._node, touched.moves, roster)  # noqa: E731
+            moves = partial(webhook_events.of_agents, self._node, touched.moves, self._duties.roster)
             self._owes = bool(webhook_events.owe(connection, moves, now))
 
     def _mark_days(self, connection: sa.Connection, touched: Touched, debts: Debts, now: datetime) -> None:

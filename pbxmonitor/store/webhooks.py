@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from pbxmonitor.store import schema
+from pbxmonitor.texts import Cannot
 
 # No channel of the settings can be called so.
 CHANNEL: Final = "@webhooks"
@@ -40,12 +41,8 @@ class Stopped(StrEnum):
     GONE = "gone"
 
 
-class CannotHook(Exception):  # noqa: N818
-    """The webhook cannot be made or changed so; `key` is that of a text for the person who asked."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+class CannotHook(Cannot):
+    """The webhook cannot be made or changed so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,10 @@ async def added(
 ) -> Webhook:
     """A new webhook, its secret to be shown this once; CannotHook."""
     _check(site, {"name": name, "url": url, "events": events, "queues": queues})
-    work = lambda c, now: webhook_keeping.add(c, name, url, events, queues, by, now)  # noqa: E731
+
+    def work(connection: sa.Connection, now: datetime) -> Webhook:
+        return webhook_keeping.add(connection, name, url, events, queues, by, now)
+
     return await kept(site, work)
 
 
