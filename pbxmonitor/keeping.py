@@ -12,9 +12,8 @@ from pbxmonitor.importing import take_in
 from pbxmonitor.settings import Settings
 from pbxmonitor.settings_alerts import to_rules
 from pbxmonitor.settings_domain import to_roster
-from pbxmonitor.settings_history import RetentionSettings
 from pbxmonitor.work.backfill import Backfill
-from pbxmonitor.work.retention import Retention, Terms
+from pbxmonitor.work.retention import Retention
 from pbxmonitor.work.scheduler import Bells
 
 BACKFILL: Final = timedelta(minutes=1)
@@ -35,7 +34,7 @@ def hang(bells: Bells, settings: Settings, database: AsyncEngine, clock: Clock, 
     )
     retention = Retention(
         database=database,
-        terms=Terms(**{name: getattr(settings.retention, name) for name in RetentionSettings.model_fields}),
+        terms=settings.retention,
         nodes=sorted(settings.pbx),
         hours=roster.hours,
         clock=clock,

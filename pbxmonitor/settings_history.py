@@ -49,7 +49,7 @@ class HistorySettings(Table):
 
 def kept(value: Any) -> Any:
     """A span, or `for ever`."""
-    return None if value == "for ever" else duration(value)
+    return None if value in (None, "for ever") else duration(value)
 
 
 Kept = Annotated[Seconds | None, BeforeValidator(kept)]

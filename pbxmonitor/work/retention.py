@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pbxmonitor.clock import Clock
 from pbxmonitor.domain.policy import WorkingHours
+from pbxmonitor.settings_history import RetentionSettings
 from pbxmonitor.store import retention as rows
 from pbxmonitor.store.types import writing
 
@@ -19,21 +20,11 @@ Forget = Callable[[Connection], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """How long each kind of row is kept; None is for ever."""
-
-    journal: timedelta | None
-    calls: timedelta | None
-    deliveries: timedelta | None
-    audit: timedelta | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
     """The terms, and the PBXs whose rows they are."""
 
     database: AsyncEngine
-    terms: Terms
+    terms: RetentionSettings
     nodes: Sequence[str]
     hours: WorkingHours
     clock: Clock

@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pbxmonitor.clock import ManualClock
 from pbxmonitor.domain.floor import Floor
 from pbxmonitor.domain.policy import Policy
+from pbxmonitor.settings_history import RetentionSettings
 from pbxmonitor.store import schema
 from pbxmonitor.store.ledger import Ledger
 from pbxmonitor.store.outbox import Delivery, DeliveryState, put
 from pbxmonitor.store.retention import forget_facts
 from pbxmonitor.store.rollups import roll_up
 from pbxmonitor.store.types import reading, upsert, writing
-from pbxmonitor.work.retention import Retention, Terms
+from pbxmonitor.work.retention import Retention
 from tests.work.shop import CLIENT, NOW, POLICY, Shop, callback, rows
 
 DAY = timedelta(days=1)
@@ -25,7 +26,8 @@ DAY = timedelta(days=1)
 def kept(engine: AsyncEngine, after: timedelta, **terms: timedelta | None) -> Retention:
     base = {"journal": None, "calls": None, "deliveries": None, "audit": None}
     clock, hours = ManualClock(NOW + after), Policy().hours
-    return Retention(database=engine, terms=Terms(**{**base, **terms}), nodes=("main",), hours=hours, clock=clock)
+    own = RetentionSettings(**{**base, **terms})
+    return Retention(database=engine, terms=own, nodes=("main",), hours=hours, clock=clock)
 
 
 async def count(engine: AsyncEngine, table: sa.Table) -> int:
